@@ -1,0 +1,40 @@
+# `make demo` and `make test` do all the set-up on a fresh machine; a second run installs nothing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test lint format slow install clean
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(STAMP)  ## make .venv with the pinned versions of constraints.txt
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$$(sed -n 's/^uv==//p' constraints.txt)"
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[report,dev]'
+	touch $(STAMP)
+
+demo: $(STAMP)  ## the main job, offline: a small world built, scored, split and shown in a report
+	$(BIN)/mgld demo --out out/demo
+
+test: $(STAMP) lint  ## lint, types and the whole test suite
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)  ## ruff (lint and format) and mypy --strict over both packages
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP)  ## apply ruff's fixes and format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+slow: $(STAMP)  ## the minutes-long proofs
+	$(BIN)/python -m pytest -m slow -n 0
+
+clean:  ## remove what the demo wrote (the environment stays)
+	rm -rf out

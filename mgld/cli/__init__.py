@@ -1,0 +1,65 @@
+"""The ``mgld`` command. Commands live one group a file and hold no logic of their own.
+
+A command's module is imported when the command is asked for, so `mgld --help` stays instant.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+import mgld
+
+# command name -> ("module:attribute", one-line help). The help stands here so that listing the
+# commands imports none of them.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": (
+        "mgld.cli.demo:demo",
+        "World -> build -> scores -> subsets -> report, offline.",
+    ),
+    "fetch": ("mgld.cli.fetch:fetch", "Download Google Landmarks v2: metadata and image archives."),
+    "world": ("mgld.cli.world:world", "Write a procedural stand-in for Google Landmarks v2."),
+    "build": ("mgld.cli.build:build", "Build the dataset from a source folder or a world."),
+    "status": (
+        "mgld.cli.build:status",
+        "Show what a build has done and what is missing.",
+    ),
+    "verify": ("mgld.cli.build:verify", "Check every hash of a build, or rebuild it and compare."),
+    "subset": ("mgld.cli.score:subset", "Cut an HDS, HSS, LCS or BRS subset of any size."),
+    "score": ("mgld.cli.score:score", "Sim and RSR of any dataset with any encoder."),
+    "encoder": ("mgld.cli.encoder:encoder", "Inspect, fetch and export vision encoders."),
+    "report": ("mgld.cli.report:report", "Render the HTML report of a build."),
+}
+
+
+class LazyGroup(click.Group):
+    """A click group that imports a command's module only when that command runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order a newcomer meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name][0].split(":")
+        command = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_line) for name, (_, help_line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(mgld.__version__, prog_name="mgld")
+def main() -> None:
+    """MGLD: does seeing always mean knowing?
+
+    Builds the Multi-Granularity Landmark Dataset from Google Landmarks v2, scores how well a vision
+    encoder knows each image, and cuts the subsets. Exit codes: 0 done, 1 failed, 2 wrong usage.
+    """
