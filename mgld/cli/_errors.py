@@ -13,7 +13,7 @@ R = TypeVar("R")
 
 
 def user_errors(function: Callable[P, R]) -> Callable[P, R]:
-    """Turn ValueError and OSError (wrong input, missing or full disk) into a click error, exit 1."""
+    """Turn ValueError and OSError (wrong input, full disk) into a one-line click error, exit 1."""
 
     @wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
