@@ -1,0 +1,120 @@
+"""From the bytes of an image to upright RGB pixels, whatever the bytes are.
+
+GLDv2 publishes JPEG. Other common formats under a `.jpg` name are decoded too and noted; anything
+else is an ImageError with a status, which callers keep as a row.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+MAX_PIXELS = 1 << 26
+"""Default limit on width x height, 67 megapixels: 192 MiB as RGB."""
+
+# Only formats that Pillow decodes itself, and that photographs come in: no EPS (runs Ghostscript),
+# no TIFF or PDF (large parsers that GLDv2 has no use for).
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP")
+JPEG_FORMATS = ("JPEG", "MPO")
+MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"RIFF", b"BM")
+"""How files of FORMATS start: tells a damaged image from what never was one."""
+
+
+class ImageError(ValueError):
+    """An image that cannot become pixels.
+
+    status: `empty`, `not_an_image` (an HTML page, a text, an unsupported format), `too_large` (over
+    the pixel limit; decided by the header, nothing was decoded), `damaged` (truncated or corrupt).
+    """
+
+    def __init__(self, status: str, reason: str) -> None:
+        super().__init__(f"{status}: {reason}")
+        self.status = status
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class DecodedImage:
+    """`image`: PIL, mode RGB, upright. `width`, `height`: its size in pixels.
+
+    `note`: what was unusual, "" for a plain JPEG; several notes are joined with "; ".
+    """
+
+    image: Image.Image
+    width: int
+    height: int
+    note: str
+
+
+def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> DecodedImage:
+    """Decode `data` to an upright RGB image of at most `max_pixels` pixels.
+
+    EXIF orientation is applied; CMYK, greyscale, palette and 16-bit images are converted;
+    transparency is laid on white; of several frames the first is taken.
+
+    Raises ImageError.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    if not data:
+        raise ImageError("empty", "no bytes")
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
+            width, height = opened.size
+            if width * height > max_pixels:
+                reason = f"{width} x {height} pixels, over the limit of {max_pixels}"
+                raise ImageError("too_large", reason)
+            opened.load()
+            return _upright_rgb(opened)
+    except (ImageError, MemoryError):
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageError("too_large", str(error)) from error
+    except UnidentifiedImageError as error:
+        if data.startswith(MAGIC):
+            raise ImageError("damaged", "the header of the image cannot be read") from error
+        raise ImageError("not_an_image", f"starts with {data[:24]!r}") from error
+    # Decoders of hostile bytes raise whatever their code happens to hit (OSError, SyntaxError,
+    # struct.error, IndexError, ...). All of it means the same: this row has no pixels.
+    except Exception as error:
+        raise ImageError("damaged", f"{type(error).__name__}: {error}") from error
+
+
+def _upright_rgb(opened: Image.Image) -> DecodedImage:
+    from PIL import Image, ImageOps
+
+    notes = []
+    if opened.format not in JPEG_FORMATS:
+        notes.append(f"{opened.format} under a JPEG name")
+    if getattr(opened, "is_animated", False):
+        notes.append("first of several frames")
+    image: Image.Image = opened
+    try:
+        image = ImageOps.exif_transpose(opened)
+    except Exception as error:  # Damaged EXIF in a sound image: the pixels are still worth having.
+        notes.append(f"EXIF orientation not readable ({type(error).__name__})")
+    if image.mode.startswith("I"):
+        image = _eight_bit(image)
+        notes.append("16-bit greyscale")
+    elif image.has_transparency_data:
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image.convert("RGBA"))
+        notes.append("transparency laid on white")
+    elif image.mode != "RGB":
+        notes.append(f"mode {image.mode}")
+    # A copy where nothing was converted: the opened image is closed by the caller.
+    image = image.convert("RGB") if image.mode != "RGB" else image.copy()
+    return DecodedImage(image, image.width, image.height, "; ".join(notes))
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    """A 16-bit greyscale image by its high bytes; Pillow's own conversion clips at 255."""
+    import numpy as np
+    from PIL import Image
+
+    values = np.asarray(image).astype(np.int64).clip(0, 0xFFFF)
+    return Image.fromarray((values >> 8).astype(np.uint8))
