@@ -1,0 +1,177 @@
+"""Exact scores from a fast engine: the one recheck that all fast backends share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mgld.scoring.engine import Engine
+from mgld.scoring.exact import exact_sim_pairs
+from mgld.scoring.scores import Scores, assemble
+
+Int64 = NDArray[np.int64]
+Float64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class DistinctNames:
+    """The names without repeated vectors, so that a vector is never compared twice.
+
+    vectors float32 [U, d], in order of their first row. group int64 [N]: which of them a row is.
+    rows int64 [N] and starts int64 [U + 1]: the rows of vector u, ascending, are
+    rows[starts[u]:starts[u + 1]].
+    """
+
+    vectors: NDArray[np.float32]
+    group: Int64
+    rows: Int64
+    starts: Int64
+
+    @property
+    def weights(self) -> Int64:
+        """int64 [U]: how many names have the vector."""
+        return np.diff(self.starts)
+
+
+def distinct(names: NDArray[np.float32]) -> DistinctNames:
+    """Group names float32 [N, d] by the bytes of their vectors. No copy if all are distinct."""
+    first: list[int] = []
+    group = np.empty(len(names), dtype=np.int64)
+    seen: dict[bytes, int] = {}
+    for row, vector in enumerate(names):
+        data = vector.tobytes()
+        number = seen.setdefault(blake2b(data, digest_size=16).digest(), len(first))
+        if number < len(first) and names[first[number]].tobytes() != data:
+            number = len(first)  # a hash collision; equal sums would be found by the recheck
+        if number == len(first):
+            first.append(row)
+        group[row] = number
+    return DistinctNames(
+        vectors=names if len(first) == len(names) else names[first],
+        group=group,
+        rows=np.argsort(group, kind="stable"),
+        starts=np.concatenate([[0], np.cumsum(np.bincount(group))]),
+    )
+
+
+def blocked_scores(
+    images: NDArray[np.float32],
+    names: NDArray[np.float32],
+    own: Int64,
+    k: int,
+    *,
+    backend: str,
+    progress: Callable[[int, int], None] | None = None,
+) -> Scores:
+    """Scores of validated input by `backend` (auto, cpu, cuda or faiss); see `sim_rsr`."""
+    candidates = distinct(names)
+    engine = _engine(backend, candidates)
+    own_group = candidates.group[own]
+    total = len(images)
+    sim = exact_sim_pairs(images, np.arange(total), candidates.vectors, own_group)
+    rank = np.empty(total, dtype=np.int64)
+    width = min(max(k, 2), len(names))  # two: the margin needs the best other name
+    nearest = np.empty((total, width), dtype=np.int64)
+    nearest_sim = np.empty((total, width))
+    order = np.argsort(sim, kind="stable") if engine.sorted_by_own else np.arange(total)
+    for start in range(0, total, engine.image_block):
+        block = order[start : start + engine.image_block]
+        above, top = _block(engine, images[block], candidates, own_group[block], sim[block], width)
+        rank[block] = 1 + above
+        nearest[block], nearest_sim[block] = _names_of(candidates, *top, width)
+        if progress is not None:
+            progress(start + len(block), total)
+    return assemble(sim, rank, own, nearest, nearest_sim, names=len(names), k=k)
+
+
+def _engine(backend: str, candidates: DistinctNames) -> Engine:
+    """The engine of a backend; its libraries are imported here and nowhere earlier."""
+    if backend == "faiss":
+        from mgld.scoring.faiss_engine import FaissEngine
+
+        return FaissEngine(candidates.vectors, candidates.weights)
+    from mgld.scoring.dense_engine import DenseEngine
+
+    device = "cuda" if backend == "cuda" else "cpu"
+    return DenseEngine(candidates.vectors, candidates.weights, device)
+
+
+def _block(
+    engine: Engine,
+    images: NDArray[np.float32],
+    candidates: DistinctNames,
+    own_group: Int64,
+    own_sim: Float64,
+    width: int,
+) -> tuple[Int64, tuple[Int64, Float64]]:
+    """For B images: how many names are strictly higher, and the best distinct vectors.
+
+    Returns int64 [B] and (int64 [B, K], float64 [B, K]) with K = min(width, U), best first, ties by
+    first row.
+    """
+    vectors = candidates.vectors
+    weights = candidates.weights
+    count = min(width, len(vectors))
+    above = np.zeros(len(images), dtype=np.int64)
+    best = np.full((len(images), count), -1, dtype=np.int64)
+    best_sim = np.full((len(images), count), -np.inf)
+    for sifted in engine.sift(images, own_sim, count):
+        above += sifted.above
+        rows, columns = sifted.near
+        other = columns != own_group[rows]
+        rows, columns = rows[other], columns[other]
+        higher = exact_sim_pairs(images, rows, vectors, columns) > own_sim[rows]
+        np.add.at(above, rows[higher], weights[columns[higher]])
+        rows, columns = sifted.top
+        if len(rows):
+            sims = exact_sim_pairs(images, rows, vectors, columns)
+            best, best_sim = _merge(best, best_sim, rows, columns, sims)
+    return above, (best, best_sim)
+
+
+def _merge(
+    best: Int64, best_sim: Float64, rows: Int64, columns: Int64, sims: Float64
+) -> tuple[Int64, Float64]:
+    """The best K of each row of [B, K] and of more (row, column, sim), ties by column.
+
+    Empty places are column -1 with -inf and come last.
+    """
+    height, count = best.shape
+    rows = np.concatenate([np.repeat(np.arange(height), count), rows])
+    columns = np.concatenate([best.ravel(), columns])
+    sims = np.concatenate([best_sim.ravel(), sims])
+    order = np.lexsort((columns, -sims, rows))
+    # Every row has at least K entries: the K old ones.
+    starts = np.searchsorted(rows[order], np.arange(height))
+    chosen = order[starts[:, None] + np.arange(count)]
+    return columns[chosen], sims[chosen]
+
+
+def _names_of(
+    candidates: DistinctNames, best: Int64, best_sim: Float64, width: int
+) -> tuple[Int64, Float64]:
+    """Names of the best distinct vectors: int64 and float64 [B, width], ties by row.
+
+    The best `width` names lie within the best `width` distinct vectors: a vector outside has that
+    many before it, each with a first row that comes before all of the outside vector's rows.
+    """
+    if len(candidates.vectors) == len(candidates.group):
+        return best, best_sim
+    nearest = np.empty((len(best), width), dtype=np.int64)
+    nearest_sim = np.empty((len(best), width))
+    for i, (groups, sims) in enumerate(zip(best, best_sim, strict=True)):
+        members = [
+            candidates.rows[
+                candidates.starts[g] : min(candidates.starts[g + 1], candidates.starts[g] + width)
+            ]
+            for g in groups
+        ]
+        rows = np.concatenate(members)
+        repeated = np.repeat(sims, [len(m) for m in members])
+        order = np.lexsort((rows, -repeated))[:width]
+        nearest[i], nearest_sim[i] = rows[order], repeated[order]
+    return nearest, nearest_sim

@@ -1,0 +1,58 @@
+"""The one call that scores images: `sim_rsr`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from mgld.scoring import validate
+from mgld.scoring.blocked import blocked_scores
+from mgld.scoring.oracle import oracle_scores
+from mgld.scoring.scores import Scores
+
+BACKENDS = ("auto", "cpu", "cuda", "faiss", "oracle")
+
+
+def sim_rsr(
+    images: Any,
+    names: Any,
+    own: Any,
+    *,
+    k: int = 10,
+    backend: str = "auto",
+    progress: Callable[[int, int], None] | None = None,
+) -> Scores:
+    """Sim, rank, RSR, margin and the k nearest names of every image (paper, section 3.2).
+
+    images: float32 [M, d], names: float32 [N, d], rows unit to 1e-3; own: integers [M], the row of
+    `names` that is the image's own name. Arrays or memmaps. Two rows of `names` may hold equal
+    vectors: they are two candidates that tie.
+
+    backend: "oracle" (math.fsum of every pair), "faiss" (exhaustive IndexFlatIP), "cpu", "cuda"
+    (blocked products), "auto" (cpu). All give the same numbers to the last bit. Memory beyond the
+    inputs and the result does not grow with M x N.
+
+    progress: called with (images done, M) after each block.
+
+    ValueError names the first bad row ("image row 7: ...", "name row 7: ...", "own[7] = ...") for
+    NaN, inf, a length other than 1 and a row out of range; and for shapes, dtypes, k < 1, an
+    unknown backend, or "cuda" where there is none.
+    """
+    if backend not in BACKENDS:
+        raise ValueError(f"backend {backend!r}: must be one of {', '.join(BACKENDS)}")
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise ValueError(f"k = {k!r}: must be an integer of at least 1")
+    images = validate.vectors("image", images)
+    names = validate.vectors("name", names)
+    if len(names) == 0:
+        raise ValueError("no names: there must be at least one candidate")
+    if images.shape[1] != names.shape[1]:
+        raise ValueError(
+            f"image vectors have {images.shape[1]} dimensions, name vectors {names.shape[1]}"
+        )
+    own = validate.own_rows(own, len(images), len(names))
+    if backend == "oracle":
+        return oracle_scores(images, names, own, int(k))
+    return blocked_scores(images, names, own, int(k), backend=backend, progress=progress)
