@@ -208,13 +208,12 @@ def _required(root: Path, name: str) -> Path:
 def _read_landmarks(path: Path) -> _Sieve:
     sieve = _Sieve(read_csv(path, ["landmark_id", "category"]))
     sieve.keep_landmark_ids()
-    names = pa.array(
-        [_name_or_none(url) for url in sieve.rows["category"].to_pylist()], pa.string()
+    names = [_name_or_blank(url) for url in sieve.rows["category"].to_pylist()]
+    sieve.rows = sieve.rows.append_column("name", pa.array(names, pa.string()))
+    sieve.keep(
+        pc.not_equal(sieve.rows["name"], ""),
+        "the category gives no name: nothing follows '/wiki/Category:'",
     )
-    sieve.rows = sieve.rows.append_column("name", names)
-    named = names.is_valid()
-    sieve.rows = sieve.rows.set_column(sieve.rows.num_columns - 1, "name", names.fill_null(""))
-    sieve.keep(named, "the category gives no name: nothing follows '/wiki/Category:'")
     sieve.keep_first("landmark_id")
     return sieve
 
