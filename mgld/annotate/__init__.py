@@ -1,0 +1,12 @@
+"""Stages 2 and 3 of the dataset: question and answer, entities, refined hierarchical label.
+
+`load_annotator("template", seed=0)` gives the offline annotator. Its texts are filled-in templates
+and are marked as such (`annotator = "template"`); they are not a model's annotations.
+"""
+
+from __future__ import annotations
+
+from mgld.annotate.base import Annotator, load_annotator
+from mgld.annotate.questions import Question, draw_question, questions
+
+__all__ = ["Annotator", "Question", "draw_question", "load_annotator", "questions"]
