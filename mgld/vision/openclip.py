@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mgld.vision.fingerprint import fingerprint
 from mgld.vision.resolve import ResolvedEncoder, resolve
-from mgld.vision.tokenizer import NameTokenizer
+from mgld.vision.tokenizer import DEFAULT_VOCAB_SIZE, NameTokenizer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,6 +77,12 @@ class OpenClipEncoder:
             PreprocessCfg(**self.preprocess_cfg), is_train=False
         )
         self.tokenizer = NameTokenizer(resolved)
+        rows = resolved.model_cfg["text_cfg"].get("vocab_size", DEFAULT_VOCAB_SIZE)
+        if self.tokenizer.is_byte_bpe and self.tokenizer.tokenizer.vocab_size > rows:
+            raise ValueError(
+                f"{self.spec}: the tokenizer has {self.tokenizer.tokenizer.vocab_size} tokens, the "
+                f"text tower {rows}"
+            )
         # before the cast: the encoder is the same whatever it computes in
         self.fingerprint = fingerprint(
             resolved.model_cfg,

@@ -96,7 +96,7 @@ def pretrained_config(name: str, pretrained: str) -> tuple[dict[str, Any], dict[
     if not tag_cfg:
         tags = open_clip.list_pretrained_tags_by_model(name)
         near = difflib.get_close_matches(pretrained, tags, n=3, cutoff=0.4)
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        hint = f"; did you mean {' or '.join(near)}?" if near else "."
         raise ValueError(
             f"open_clip has no weights {pretrained!r} for {name}{hint} "
             f"It has: {', '.join(tags) or 'none'}"
@@ -122,19 +122,17 @@ def hub_text_ids(model_cfg: dict[str, Any]) -> list[str]:
 def _model_config(name: str) -> dict[str, Any]:
     import open_clip
 
-    model_cfg: dict[str, Any] | None = None
-    if open_clip.parse_model_name(name)[0] is None:  # a Hub schema would go to the network
-        model_cfg = open_clip.get_model_config(name)
-    if model_cfg is None:
+    if name not in open_clip.list_models():  # get_model_config would take a Hub id to the network
         raise ValueError(_unknown_model(name))
+    model_cfg: dict[str, Any] = open_clip.get_model_config(name)
     return model_cfg
 
 
 def _unknown_model(name: str) -> str:
     import open_clip
 
-    near = difflib.get_close_matches(name, open_clip.list_models(), n=3)
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    near = difflib.get_close_matches(name, ["nano", *open_clip.list_models()], n=3)
+    hint = f"; did you mean {' or '.join(near)}?" if near else "."
     return (
         f"unknown encoder {name!r}{hint} An encoder is 'nano', NAME:PRETRAINED as open_clip "
         "names them (ViT-L-14-336:openai), or a checkpoint folder"

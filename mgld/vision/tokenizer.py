@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 MAX_TOKENS_PER_CHARACTER = 1.5
 """Above this a name is spelt nearly byte by byte: the vocabulary hardly has its script."""
 
+# open_clip's defaults, OpenAI's CLIP
 DEFAULT_CONTEXT_LENGTH = 77
+DEFAULT_VOCAB_SIZE = 49408
 
 
 class NameTokenizer:
