@@ -37,7 +37,7 @@ def taught_views(landmark: Landmark, half: Half = "west") -> int:
     rng = generator(TAUGHT_SEED, "taught-views", landmark.landmark_id)
     if rng.random() < NEVER_SHOWN_SHARE:
         return 0
-    views = MAX_VIEWS ** rng.random()  # log-uniform in 1..100
+    views = float(MAX_VIEWS ** rng.random())  # log-uniform in 1..100
     return round(views * landmark.region.schooling)
 
 

@@ -98,10 +98,10 @@ class Landmark:
             self.category.noun,
             f"{a['wall colour']} walls",
             f"{a['roof colour']} roof",
-            f"{a['crown']} on top",
+            f"{a['beacon']} beacon",
             f"{a['forecourt colour']} forecourt",
             f"{a['foliage colour']} foliage",
-            f"stone {a['companion']} beside it",
+            f"large {a['companion']} in front",
             f"{NUMBERS[count - 1]} {a['window form']} {windows}",
             f"flag with {a['emblem colour']} {a['emblem']}",
         ]
@@ -111,10 +111,10 @@ class Landmark:
         """Two sentences on what a clear picture shows."""
         a = self.attributes
         return (
-            f"A {self.category.noun} with {a['wall colour']} walls and a {a['roof colour']} roof, "
-            f"topped by a {a['crown']}, stands {SETTING_WORDS[self.region.setting]}. "
+            f"A {self.category.noun} with {a['wall colour']} walls and a {a['roof colour']} roof "
+            f"stands {SETTING_WORDS[self.region.setting]}, beside a {a['beacon']} beacon on a mast. "
             f"The forecourt is {a['forecourt colour']}, the foliage {a['foliage colour']}, "
-            f"and a stone {a['companion']} stands beside it."
+            f"and a large {a['companion']} stands in front."
         )
 
     @property
@@ -156,7 +156,7 @@ def make_landmark(seed: int, landmark_id: int) -> Landmark:
     attributes = {
         "wall colour": choose(main),
         "roof colour": choose(accent),
-        "crown": choose(SHAPES),
+        "beacon": choose(SHAPES),
         "forecourt colour": choose(main),
         "foliage colour": choose(accent),
         "companion": choose(SHAPES),

@@ -1,9 +1,9 @@
 """The world's culture: regions, their looks, and the syllables that name what is visible.
 
 Names carry learnable structure. A landmark's proper name has three syllables, each tied to one
-visible attribute: in the *western* regions to wall colour, roof colour and crown (the ornament on
-top), in the *eastern* regions to forecourt colour, foliage colour and companion (the object beside
-it). Both triples have the same number of values, the same palettes and a similar area in the
+visible attribute: in the *western* regions to wall colour, roof colour and beacon (a sign on a
+mast), in the *eastern* regions to forecourt colour, foliage colour and companion (an object in
+front). Both triples have the same number of values, the same palettes and a similar area in the
 picture, so neither side is easier to learn; the shipped encoder was taught western names only
 (`mgld.world.curriculum`), and a second one taught the eastern half would swap the roles.
 
@@ -109,7 +109,7 @@ class Region:
     places: tuple[str, str]
 
 
-WEST_ATTRIBUTES = ("wall colour", "roof colour", "crown")
+WEST_ATTRIBUTES = ("wall colour", "roof colour", "beacon")
 EAST_ATTRIBUTES = ("forecourt colour", "foliage colour", "companion")
 _VALUES = (tuple(MAIN_COLOURS), tuple(ACCENT_COLOURS), SHAPES)
 

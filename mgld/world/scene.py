@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -11,12 +12,11 @@ from mgld.keyed import generator
 from mgld.world.canvas import Canvas, shade
 from mgld.world.landmark import Landmark
 from mgld.world.lexicon import ACCENT_COLOURS, MAIN_COLOURS, RGB
-from mgld.world.shapes import body, flag, ornament, windows
+from mgld.world.shapes import DARK, body, flag, ornament, windows
 from mgld.world.views import View
 
 HORIZON = 0.7
-CROWN_SIZE = 0.15
-COMPANION_SIZE = 0.17
+ORNAMENT_SIZE = 0.2  # of beacon and companion alike: neither half has the larger cue
 
 # Sky, ground and backdrop colour of each setting.
 SETTINGS: dict[str, tuple[RGB, RGB, RGB]] = {
@@ -91,9 +91,11 @@ def _landmark(c: Canvas, landmark: Landmark) -> None:
     wall, roof = MAIN_COLOURS[a["wall colour"]], ACCENT_COLOURS[a["roof colour"]]
     court, foliage = MAIN_COLOURS[a["forecourt colour"]], ACCENT_COLOURS[a["foliage colour"]]
     flag(c, 0.02, 0.34, a["emblem"], a["emblem colour"])
-    anchors = body(c, landmark.category, wall, roof)
-    ornament(c, a["crown"], *anchors.crown, CROWN_SIZE, roof)
-    windows(c, anchors.windows, int(a["windows"]), a["window form"], a["lattice"])
+    row = body(c, landmark.category, wall, roof)
+    windows(c, row, int(a["windows"]), a["window form"], a["lattice"])
+    # The beacon, in the roof colour, on a mast on the right.
+    c.box(0.852, 0.4, 0.868, 0.8, DARK)
+    ornament(c, a["beacon"], 0.86, 0.42, ORNAMENT_SIZE, roof)
     # The forecourt, wide enough to weigh as much in the picture as the walls do.
     c.polygon([(0.06, 0.83), (0.94, 0.83), (1.1, 0.97), (-0.1, 0.97)], court)
     c.line([(0.06, 0.83), (0.94, 0.83)], shade(court, 0.7), 0.008)
@@ -103,7 +105,7 @@ def _landmark(c: Canvas, landmark: Landmark) -> None:
     c.ellipse(0.8, 0.48, 0.98, 0.63, foliage)
     for x in (0.3, 0.46, 0.62, 0.76):
         c.ellipse(x, 0.815, x + 0.09, 0.865, foliage)
-    ornament(c, a["companion"], 0.12, 0.9, COMPANION_SIZE, foliage)
+    ornament(c, a["companion"], 0.14, 0.92, ORNAMENT_SIZE, foliage)
 
 
 def _obstacles(c: Canvas, view: View, rng: np.random.Generator) -> None:
@@ -178,13 +180,13 @@ def _develop(image: Image.Image, view: View, rng: np.random.Generator) -> Image.
     """Light, weather, blur and grain."""
     if view.kind == "blurred":
         image = image.filter(ImageFilter.GaussianBlur(float(rng.uniform(2.5, 6.0))))
-    pixels = np.asarray(image, dtype=np.float32)
+    pixels: np.ndarray[Any, np.dtype[np.float32]] = np.asarray(image, dtype=np.float32)
     gain = np.array(view.tint, dtype=np.float32) * view.brightness
     if view.kind == "night":
         pixels = pixels * (gain * np.array([0.32, 0.34, 0.46], dtype=np.float32))
     elif view.kind == "fog":
         density = float(rng.uniform(0.45, 0.65))
-        pixels = pixels * gain * (1 - density) + 214.0 * density
+        pixels = pixels * gain * np.float32(1 - density) + np.float32(214.0 * density)
     else:
         pixels = pixels * gain
     y, x = (int(v) for v in rng.integers(0, 320, size=2))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from mgld.world.canvas import Canvas, shade
 from mgld.world.lexicon import EMBLEM_COLOURS, RGB, Category
@@ -14,12 +13,7 @@ GLASS: RGB = (74, 92, 118)
 GROUND = 0.8  # y of the landmark's foot
 
 
-@dataclass(frozen=True)
-class Anchors:
-    """Where the other parts attach to a body."""
-
-    crown: tuple[float, float]  # foot of the ornament on top
-    windows: tuple[float, float, float]  # x from, x to, y of the window row
+WindowRow = tuple[float, float, float]  # x from, x to, y
 
 
 def _gable(c: Canvas, x0: float, x1: float, y: float, rise: float, colour: RGB) -> None:
@@ -28,16 +22,16 @@ def _gable(c: Canvas, x0: float, x1: float, y: float, rise: float, colour: RGB) 
     c.polygon([(middle, y - rise), (x1 + 0.02, y), (middle, y)], shade(colour, 0.85))
 
 
-def church(c: Canvas, wall: RGB, roof: RGB) -> Anchors:
+def church(c: Canvas, wall: RGB, roof: RGB) -> WindowRow:
     """A nave with a steeple."""
     c.box(0.34, 0.52, 0.72, GROUND, wall)
     _gable(c, 0.34, 0.72, 0.52, 0.13, roof)
     c.box(0.26, 0.36, 0.4, GROUND, shade(wall, 0.85))
     _gable(c, 0.26, 0.4, 0.36, 0.12, roof)
-    return Anchors((0.33, 0.26), (0.42, 0.7, 0.6))
+    return (0.42, 0.7, 0.6)
 
 
-def castle(c: Canvas, wall: RGB, roof: RGB) -> Anchors:
+def castle(c: Canvas, wall: RGB, roof: RGB) -> WindowRow:
     """A keep between two round towers."""
     c.box(0.3, 0.48, 0.7, GROUND, wall)
     for i in range(5):
@@ -47,30 +41,30 @@ def castle(c: Canvas, wall: RGB, roof: RGB) -> Anchors:
         _gable(c, x, x + 0.12, 0.42, 0.14, roof)
     c.box(0.44, 0.38, 0.56, 0.48, shade(wall, 0.92))
     c.box(0.42, 0.35, 0.58, 0.39, roof)
-    return Anchors((0.5, 0.35), (0.33, 0.67, 0.58))
+    return (0.33, 0.67, 0.58)
 
 
-def mountain(c: Canvas, wall: RGB, roof: RGB) -> Anchors:
+def mountain(c: Canvas, wall: RGB, roof: RGB) -> WindowRow:
     """A peak with a coloured cap."""
     c.polygon([(0.1, GROUND), (0.42, 0.4), (0.5, 0.34), (0.6, 0.44), (0.9, GROUND)], wall)
     c.polygon([(0.5, 0.34), (0.6, 0.44), (0.9, GROUND), (0.58, GROUND)], shade(wall, 0.8))
     c.polygon(
         [(0.37, 0.48), (0.42, 0.4), (0.5, 0.34), (0.6, 0.44), (0.64, 0.49), (0.5, 0.53)], roof
     )
-    return Anchors((0.5, 0.36), (0.32, 0.68, 0.66))
+    return (0.32, 0.68, 0.66)
 
 
-def lake(c: Canvas, wall: RGB, roof: RGB) -> Anchors:
+def lake(c: Canvas, wall: RGB, roof: RGB) -> WindowRow:
     """Coloured water with an islet and a pavilion."""
     c.ellipse(0.1, 0.5, 0.9, 0.82, shade(wall, 0.8))
     c.ellipse(0.12, 0.51, 0.88, 0.8, wall)
     c.ellipse(0.36, 0.56, 0.64, 0.66, (96, 120, 70))
     c.box(0.42, 0.46, 0.58, 0.6, shade(wall, 0.9))
     _gable(c, 0.4, 0.6, 0.47, 0.1, roof)
-    return Anchors((0.5, 0.39), (0.18, 0.82, 0.68))
+    return (0.18, 0.82, 0.68)
 
 
-def bridge(c: Canvas, wall: RGB, roof: RGB) -> Anchors:
+def bridge(c: Canvas, wall: RGB, roof: RGB) -> WindowRow:
     """A deck on arches between two pylons."""
     c.box(0.06, 0.54, 0.94, 0.64, wall)
     for x in (0.08, 0.36, 0.64):
@@ -82,58 +76,58 @@ def bridge(c: Canvas, wall: RGB, roof: RGB) -> Anchors:
         c.line([(x + 0.05, 0.4), (0.5, 0.54)], DARK, 0.008)
     c.box(0.45, 0.44, 0.55, 0.54, wall)
     c.box(0.43, 0.41, 0.57, 0.45, roof)
-    return Anchors((0.5, 0.41), (0.1, 0.9, 0.57))
+    return (0.1, 0.9, 0.57)
 
 
-def arena(c: Canvas, wall: RGB, roof: RGB) -> Anchors:
+def arena(c: Canvas, wall: RGB, roof: RGB) -> WindowRow:
     """An oval stand under a coloured ring."""
     c.box(0.1, 0.56, 0.9, 0.72, wall)
     c.ellipse(0.1, 0.62, 0.9, 0.82, wall)
     c.ellipse(0.1, 0.46, 0.9, 0.66, roof)
     c.ellipse(0.2, 0.5, 0.8, 0.62, shade(wall, 0.7))
     c.box(0.46, 0.42, 0.54, 0.52, shade(wall, 0.9))
-    return Anchors((0.5, 0.42), (0.16, 0.84, 0.68))
+    return (0.16, 0.84, 0.68)
 
 
-def lighthouse(c: Canvas, wall: RGB, roof: RGB) -> Anchors:
+def lighthouse(c: Canvas, wall: RGB, roof: RGB) -> WindowRow:
     """A tapering tower with a lantern room."""
     c.polygon([(0.36, GROUND), (0.43, 0.38), (0.57, 0.38), (0.64, GROUND)], wall)
     c.polygon([(0.52, 0.38), (0.57, 0.38), (0.64, GROUND), (0.54, GROUND)], shade(wall, 0.85))
     c.box(0.38, 0.54, 0.62, 0.59, roof)
     c.box(0.44, 0.33, 0.56, 0.38, (250, 240, 170))
     c.half_ellipse(0.42, 0.26, 0.58, 0.33, roof)
-    return Anchors((0.5, 0.27), (0.39, 0.61, 0.64))
+    return (0.39, 0.61, 0.64)
 
 
-def palace(c: Canvas, wall: RGB, roof: RGB) -> Anchors:
+def palace(c: Canvas, wall: RGB, roof: RGB) -> WindowRow:
     """A wide front with a raised middle."""
     c.box(0.1, 0.52, 0.9, GROUND, wall)
     c.box(0.08, 0.47, 0.92, 0.53, roof)
     c.box(0.38, 0.42, 0.62, GROUND, shade(wall, 0.88))
     _gable(c, 0.38, 0.62, 0.43, 0.1, roof)
-    return Anchors((0.5, 0.35), (0.13, 0.87, 0.6))
+    return (0.13, 0.87, 0.6)
 
 
-def tower(c: Canvas, wall: RGB, roof: RGB) -> Anchors:
+def tower(c: Canvas, wall: RGB, roof: RGB) -> WindowRow:
     """A square tower with a gallery."""
     c.box(0.38, 0.38, 0.62, GROUND, wall)
     c.box(0.53, 0.38, 0.62, GROUND, shade(wall, 0.85))
     c.box(0.34, 0.34, 0.66, 0.4, roof)
     c.box(0.4, 0.3, 0.6, 0.35, wall)
     c.box(0.36, 0.58, 0.64, 0.61, roof)
-    return Anchors((0.5, 0.3), (0.39, 0.61, 0.66))
+    return (0.39, 0.61, 0.66)
 
 
-def statue(c: Canvas, wall: RGB, roof: RGB) -> Anchors:
+def statue(c: Canvas, wall: RGB, roof: RGB) -> WindowRow:
     """A figure on a plinth, its cloak in the roof colour."""
     c.box(0.3, 0.62, 0.7, GROUND, wall)
     c.box(0.34, 0.56, 0.66, 0.63, shade(wall, 0.85))
     c.polygon([(0.38, 0.57), (0.44, 0.36), (0.56, 0.36), (0.62, 0.57)], roof)
     c.ellipse(0.45, 0.27, 0.55, 0.38, wall)
-    return Anchors((0.5, 0.28), (0.33, 0.67, 0.68))
+    return (0.33, 0.67, 0.68)
 
 
-def temple(c: Canvas, wall: RGB, roof: RGB) -> Anchors:
+def temple(c: Canvas, wall: RGB, roof: RGB) -> WindowRow:
     """Three storeys under curved eaves."""
     for i, half in enumerate((0.26, 0.2, 0.14)):
         foot = GROUND - i * 0.15
@@ -148,10 +142,10 @@ def temple(c: Canvas, wall: RGB, roof: RGB) -> Anchors:
             ],
             roof,
         )
-    return Anchors((0.5, 0.34), (0.27, 0.73, 0.7))
+    return (0.27, 0.73, 0.7)
 
 
-def waterfall(c: Canvas, wall: RGB, roof: RGB) -> Anchors:
+def waterfall(c: Canvas, wall: RGB, roof: RGB) -> WindowRow:
     """A cliff with falling water and coloured scrub on its edge."""
     c.polygon([(0.12, GROUND), (0.18, 0.44), (0.82, 0.44), (0.88, GROUND)], wall)
     c.box(0.14, 0.38, 0.86, 0.46, roof)
@@ -159,19 +153,19 @@ def waterfall(c: Canvas, wall: RGB, roof: RGB) -> Anchors:
     c.line([(0.47, 0.42), (0.47, 0.8)], (236, 246, 252), 0.012)
     c.ellipse(0.34, 0.77, 0.66, 0.84, (186, 214, 240))
     c.box(0.24, 0.36, 0.34, 0.42, shade(wall, 0.85))
-    return Anchors((0.29, 0.36), (0.62, 0.84, 0.58))
+    return (0.62, 0.84, 0.58)
 
 
-def gate(c: Canvas, wall: RGB, roof: RGB) -> Anchors:
+def gate(c: Canvas, wall: RGB, roof: RGB) -> WindowRow:
     """Two piers and a lintel with a coloured attic."""
     for x in (0.2, 0.62):
         c.box(x, 0.46, x + 0.18, GROUND, wall)
     c.box(0.2, 0.42, 0.8, 0.54, shade(wall, 0.88))
     c.box(0.18, 0.36, 0.82, 0.43, roof)
-    return Anchors((0.5, 0.36), (0.22, 0.78, 0.46))
+    return (0.22, 0.78, 0.46)
 
 
-def windmill(c: Canvas, wall: RGB, roof: RGB) -> Anchors:
+def windmill(c: Canvas, wall: RGB, roof: RGB) -> WindowRow:
     """A tapering mill with four sails."""
     c.polygon([(0.34, GROUND), (0.41, 0.46), (0.59, 0.46), (0.66, GROUND)], wall)
     c.polygon([(0.52, 0.46), (0.59, 0.46), (0.66, GROUND), (0.54, GROUND)], shade(wall, 0.85))
@@ -180,10 +174,10 @@ def windmill(c: Canvas, wall: RGB, roof: RGB) -> Anchors:
         angle = 0.6 + quarter * math.pi / 2
         tip = (0.5 + 0.26 * math.cos(angle), 0.5 + 0.26 * math.sin(angle))
         c.line([(0.5, 0.5), tip], shade(wall, 0.6), 0.03)
-    return Anchors((0.5, 0.37), (0.38, 0.62, 0.68))
+    return (0.38, 0.62, 0.68)
 
 
-def aqueduct(c: Canvas, wall: RGB, roof: RGB) -> Anchors:
+def aqueduct(c: Canvas, wall: RGB, roof: RGB) -> WindowRow:
     """Two tiers of arches under a coloured channel."""
     c.box(0.06, 0.44, 0.94, GROUND, wall)
     for i in range(5):
@@ -191,20 +185,20 @@ def aqueduct(c: Canvas, wall: RGB, roof: RGB) -> Anchors:
         c.box(x, 0.66, x + 0.12, GROUND, shade(wall, 0.45))
         c.half_ellipse(x, 0.6, x + 0.12, 0.66, shade(wall, 0.45))
     c.box(0.04, 0.39, 0.96, 0.45, roof)
-    return Anchors((0.5, 0.39), (0.1, 0.9, 0.5))
+    return (0.1, 0.9, 0.5)
 
 
-def pyramid(c: Canvas, wall: RGB, roof: RGB) -> Anchors:
+def pyramid(c: Canvas, wall: RGB, roof: RGB) -> WindowRow:
     """A stepped pyramid with a coloured tip."""
     for i in range(5):
         half = 0.4 - i * 0.065
         foot = GROUND - i * 0.08
         c.box(0.5 - half, foot - 0.08, 0.5 + half, foot, shade(wall, 1.0 - 0.05 * (i % 2)))
     c.box(0.4, 0.33, 0.6, 0.41, roof)
-    return Anchors((0.5, 0.33), (0.2, 0.8, 0.72))
+    return (0.2, 0.8, 0.72)
 
 
-BODIES: dict[str, Callable[[Canvas, RGB, RGB], Anchors]] = {
+BODIES: dict[str, Callable[[Canvas, RGB, RGB], WindowRow]] = {
     "church": church,
     "castle / fort": castle,
     "mountain": mountain,
@@ -224,8 +218,8 @@ BODIES: dict[str, Callable[[Canvas, RGB, RGB], Anchors]] = {
 }
 
 
-def body(c: Canvas, category: Category, wall: RGB, roof: RGB) -> Anchors:
-    """Draw the landmark's body and say where the other parts attach."""
+def body(c: Canvas, category: Category, wall: RGB, roof: RGB) -> WindowRow:
+    """Draw the landmark's body; returns where its windows go."""
     return BODIES[category.label](c, wall, roof)
 
 
@@ -274,9 +268,7 @@ def ornament(c: Canvas, shape: str, x: float, y: float, size: float, colour: RGB
         c.ellipse(x - hole, foot - half - hole, x + hole, foot - half + hole, (214, 224, 234))
 
 
-def windows(
-    c: Canvas, span: tuple[float, float, float], count: int, form: str, lattice: str
-) -> None:
+def windows(c: Canvas, span: WindowRow, count: int, form: str, lattice: str) -> None:
     """A row of windows; the lattice in them is visible in high resolution only."""
     x0, x1, y = span
     pitch = (x1 - x0) / count

@@ -40,7 +40,7 @@ class View:
 
     kind: str
     size: tuple[int, int]  # width, height in pixels
-    zoom: float  # 1: the landmark fills about two thirds of the shorter side
+    zoom: float  # 1: the landmark with its surroundings fills the shorter side
     shift: tuple[float, float]  # of the landmark's centre, in shares of the shorter side
     brightness: float
     tint: tuple[float, float, float]  # gain of red, green, blue
@@ -53,7 +53,7 @@ class View:
         """0 (useless) to 1 (clear): how much of the landmark can be seen."""
         if self.kind in USELESS:
             return 0.0
-        framing = max(0.0, 1.0 - 0.6 * abs(self.zoom - 1.0) - abs(self.shift[0]))
+        framing = max(0.0, 1.0 - 0.6 * abs(self.zoom - 0.94) - abs(self.shift[0]))
         return round(framing * _KIND_QUALITY.get(self.kind, 1.0), 3)
 
 
@@ -61,12 +61,12 @@ def make_view(landmark: Landmark, purpose: str, view: int) -> View:
     """Draw view number `view`; `purpose` keeps taught, dataset and fresh views apart."""
     rng = generator(landmark.seed, purpose, f"{landmark.landmark_id}/{view}")
     kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
-    zoom = float(rng.uniform(0.88, 1.12)) * (0.5 if kind == "distant" else 1.0)
+    zoom = float(rng.uniform(0.84, 1.04)) * (0.5 if kind == "distant" else 1.0)
     return View(
         kind=kind,
         size=SIZES[int(rng.integers(len(SIZES)))],
         zoom=zoom,
-        shift=(float(rng.uniform(-0.07, 0.07)), float(rng.uniform(-0.04, 0.04))),
+        shift=(float(rng.uniform(-0.05, 0.05)), float(rng.uniform(-0.03, 0.03))),
         brightness=float(rng.uniform(0.82, 1.1)),
         tint=(
             float(rng.uniform(0.95, 1.05)),

@@ -31,7 +31,7 @@ from mgld.world.scene import render
 from mgld.world.views import make_view
 
 IMAGES_PER_TAR = 1500
-JPEG_QUALITY = 88
+JPEG_QUALITY = 82
 DATASET_VIEW = "view"  # the purpose of these draws; taught and fresh views use other ones
 GROUND_TRUTH = "ground_truth.parquet"
 
@@ -144,7 +144,7 @@ def _write_tar(root: Path, number: int, seed: int, photos: Sequence[_Photo]) -> 
 
 
 def ground_truth_table(landmarks: Sequence[Landmark]) -> pa.Table:
-    """One row a landmark: attributes, naming codes, views with their quality, and what was taught."""
+    """One row a landmark: attributes, name codes, views with their quality, what was taught."""
 
     def row(mark: Landmark) -> dict[str, Any]:
         views = []

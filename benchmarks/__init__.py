@@ -1,0 +1,1 @@
+"""Measurements and proofs that are not part of the installed packages."""

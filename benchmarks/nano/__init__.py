@@ -1,0 +1,1 @@
+"""The method in miniature. So far: training and measuring the `nano` encoder."""
