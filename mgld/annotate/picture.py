@@ -90,6 +90,9 @@ def name_colours(rgb_HW3: NDArray[np.float32]) -> NDArray[np.int64]:
     # Dark or dull orange and red are what people call brown.
     warm = (named == ORANGE) | ((named == RED) & (degrees <= 15))
     named[warm & ((high < 0.65) | (saturation < 0.5))] = BROWN
+    # Grass in the sun is a dark yellow by hue; straw and earth are a darker orange.
+    olive = (named == YELLOW) & (high < 0.75)
+    named[olive] = np.where(degrees[olive] >= 54, GREEN, BROWN)
     dull = saturation < 0.16
     named[dull] = GREY
     named[dull & (high > 0.86)] = WHITE

@@ -28,14 +28,14 @@ SKY_WORTH_SAYING = 0.15
 PROMPT_FILES = ("questions.yaml", "template.yaml", "labels.yaml")
 
 _LIGHT = {
-    "night": "taken at night or in the dark",
+    "night": "taken at night or in a dark place",
     "dim": "taken in dim light",
     "daylight": "taken in daylight",
     "bright": "taken in bright light",
 }
 _FRAMING = {"wide": "landscape format", "upright": "portrait format", "square": "square format"}
 _LIGHT_ENTITY = {
-    "night": "dark night scene",
+    "night": "dark scene",
     "dim": "dimly lit scene",
     "daylight": "daylight scene",
     "bright": "brightly lit scene",
@@ -168,7 +168,7 @@ class TemplateAnnotator:
                 colours=" and ".join(picture.colours),
                 light=_LIGHT[picture.light],
                 framing=framing,
-                framing_a=f"a {framing} picture",
+                framing_a=f"a picture in {framing}",
             ),
         ]
         share = _share_in_words(picture.sky)

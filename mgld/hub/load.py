@@ -1,0 +1,121 @@
+"""`mgld.load`: the dataset by name or folder, as `datasets` gives it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
+
+DEFAULT_REPO = "mgld/mgld"
+"""Hub id of the published dataset, where neither an argument nor MGLD_REPO names another."""
+
+
+def load(
+    source: str | os.PathLike[str] | None = None,
+    config: str = "full",
+    *,
+    split: str | None = None,
+    revision: str | None = None,
+    **kw: Any,
+) -> Dataset | DatasetDict | IterableDataset | IterableDatasetDict:
+    """Load one config of the dataset.
+
+    source: a dataset folder, a build folder (its `dataset/` is used), or a Hub id; None: the Hub id
+    in the environment's MGLD_REPO, else DEFAULT_REPO. config: `full` (splits train, test), `eval`
+    (test, test_paper), `names`, or a subset such as `hds25k` (`hds25000` is the same). split: one
+    split; None gives all. revision: a tag or commit of a Hub id. kw: passed to
+    `datasets.load_dataset`: `streaming=True`, `columns=[...]`, `cache_dir=...`.
+
+    Without `streaming`, `datasets` keeps a decompressed copy in its cache, keyed by path and time
+    of change: a folder that was written anew is read anew.
+
+    FileNotFoundError: no such folder or repository, or a build without a dataset. ValueError: no
+    such config (the message lists what is there), or a revision of a folder. ConnectionError: the
+    Hub cannot be reached.
+    """
+    if source is None:
+        source = os.environ.get("MGLD_REPO") or DEFAULT_REPO
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        if revision is not None:
+            raise ValueError(f"{folder} is a folder and has no revision {revision!r}")
+        return _load_folder(_dataset_folder(folder), config, split, kw)
+    if isinstance(source, os.PathLike) or _looks_like_path(source):
+        raise FileNotFoundError(
+            f"there is no folder {source}; `mgld build --source DIR --out {source}` makes one"
+        )
+    return _load_repo(source, _canonical(config), split, revision, kw)
+
+
+def config_names(folder: str | os.PathLike[str]) -> list[str]:
+    """The configs that the card of a dataset folder lists, in its order."""
+    import yaml
+
+    card = (Path(folder) / "README.md").read_text(encoding="utf-8")
+    _, _, rest = card.partition("---\n")
+    header, _, _ = rest.partition("\n---\n")
+    metadata = yaml.safe_load(header)
+    if not isinstance(metadata, dict) or not metadata.get("configs"):
+        raise ValueError(f"{folder}/README.md lists no configs: not an MGLD dataset")
+    return [str(config["config_name"]) for config in metadata["configs"]]
+
+
+def _dataset_folder(folder: Path) -> Path:
+    if (folder / "manifest.json").is_file():  # a build
+        folder = folder / "dataset"
+        if not (folder / "README.md").is_file():
+            raise FileNotFoundError(
+                f"{folder.parent} is a build whose dataset is not finished: "
+                f"run `mgld build --out {folder.parent}` again"
+            )
+    elif not (folder / "README.md").is_file():
+        raise FileNotFoundError(
+            f"{folder} holds no dataset: there is no README.md that lists configs"
+        )
+    return folder.resolve()
+
+
+def _load_folder(folder: Path, config: str, split: str | None, kw: dict[str, Any]) -> Any:
+    from datasets import load_dataset
+
+    there = config_names(folder)
+    by_canonical = {_canonical(name): name for name in there}
+    name = by_canonical.get(_canonical(config))
+    if name is None:
+        raise ValueError(f"no config {config!r} in {folder}; there are: {', '.join(there)}")
+    return load_dataset(str(folder), name, split=split, **kw)
+
+
+def _load_repo(
+    repo: str, config: str, split: str | None, revision: str | None, kw: dict[str, Any]
+) -> Any:
+    from datasets import load_dataset
+    from datasets.exceptions import DatasetNotFoundError
+
+    hint = "give a dataset folder or another Hub id, or name one in MGLD_REPO"
+    try:
+        return load_dataset(repo, config, split=split, revision=revision, **kw)
+    except DatasetNotFoundError as error:
+        raise FileNotFoundError(f"no dataset {repo!r} on the Hub ({error}); {hint}") from error
+    except ConnectionError as error:
+        raise ConnectionError(
+            f"the Hub cannot be reached for dataset {repo!r} ({error}); {hint}"
+        ) from error
+
+
+def _canonical(config: str) -> str:
+    """One name for one subset: hds1000 and hds1k are the same."""
+    from mgld.scoring.sizes import config_name, parse_config_name
+
+    try:
+        return config_name(*parse_config_name(config))
+    except ValueError:  # Not a subset: full, eval, names.
+        return config
+
+
+def _looks_like_path(source: str) -> bool:
+    """Whether a name that is no folder was meant as one; a Hub id is `name` or `owner/name`."""
+    return source.startswith((".", "/", "~")) or "\\" in source or source.count("/") > 1
