@@ -18,7 +18,8 @@ MAX_PIXELS = 1 << 26
 
 # Only formats that Pillow decodes itself, and that photographs come in: no EPS (runs Ghostscript),
 # no TIFF or PDF (large parsers that GLDv2 has no use for).
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP")
+# MPO, JPEG with several pictures, is opened by the JPEG plugin.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 JPEG_FORMATS = ("JPEG", "MPO")
 MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"RIFF", b"BM")
 """How files of FORMATS start: tells a damaged image from what never was one."""
