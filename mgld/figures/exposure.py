@@ -1,4 +1,4 @@
-"""RSR grows with how often the encoder was taught: a curve only a known world can show."""
+"""RSR against how often the encoder was taught: a curve only a known world can show."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from mgld.figures.axes import jitter, new_figure, point_size, rank_axis, rsr_twi
 from mgld.figures.drawing import Drawing
 from mgld.figures.style import BLUE, GREY, INK, VERMILLION, WIDE, style
 
-# 0, 1, 2-3, 4-7, ... 512-1023, 1024 and more
-EDGES = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+# 0, 1-3, 4-15, ... 256-1023, 1024 and more: steps of four times, so that no bin is nearly empty
+EDGES = (0, 1, 4, 16, 64, 256, 1024)
 
 
 def draw_exposure(
@@ -27,7 +27,7 @@ def draw_exposure(
     """Median rank and middle half of the ranks against exposure, one panel a kind of exposure.
 
     rank: int64 [M] among `names`; exposure: what was counted -> int64 [M], how often it was shown.
-    Exposure is binned by powers of two. Data: one row a panel and bin.
+    Exposure is binned by powers of four. Data: one row a panel and bin.
     """
     wide = width > 5
     panels = list(exposure.items())
@@ -50,7 +50,7 @@ def draw_exposure(
     data = pa.Table.from_pylist(rows, schema=_SCHEMA)
     return Drawing(
         name="exposure",
-        title="RSR grows with exposure",
+        title="RSR against exposure",
         alt="Median rank of the own name against how often it was taught: "
         + "; ".join(
             f"{label}: " + ", ".join(
@@ -76,6 +76,7 @@ def _panel(
     x = np.array([place[label] for label in labels]) + jitter(len(rank), 0.3)
     y = rank * 10 ** jitter(len(rank) + 1, 0.09)[:-1]
     axis.scatter(x, y, s=point_size(len(rank)), c=GREY, alpha=0.4, lw=0, rasterized=True)
+    axis.plot(range(len(bins)), [row["median_rank"] for row in bins], color=INK, lw=1, alpha=0.6)
     for row in bins:
         at = place[row["bin"]]
         colour = VERMILLION if row["low"] == 0 else BLUE

@@ -6,7 +6,6 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mgld.figures.axes import new_figure
 from mgld.figures.drawing import Drawing
@@ -14,6 +13,13 @@ from mgld.figures.style import BLUE, GREY, INK, SKY, VERMILLION, WIDE, style
 
 if TYPE_CHECKING:
     from mgld.build.read import BuildView
+
+STAGES = (
+    ("selection", "with a chosen image"),
+    ("scores", "scored"),
+    ("qa", "with question and answer"),
+    ("entities", "with entities and label"),
+)
 
 SCHEMA = pa.schema(
     [
@@ -33,62 +39,53 @@ def funnel_table(view: BuildView) -> pa.Table:
     the counts of a build reconcile from its catalog to its records; the two splits at the end are
     parts of the last step. ValueError where they do not add up, which would be a damaged build.
     """
-    images = view.table("catalog", "images", ["image_id"]).num_rows
-    landmarks = view.table("catalog", "landmarks", ["landmark_id"]).num_rows
-    rows: list[dict[str, object]] = []
-
-    def step(unit: str, name: str, count: int, losses: dict[str, int]) -> None:
-        """Append a step; its losses must explain the whole difference to the step before."""
-        before = next((row["count"] for row in reversed(rows) if row["unit"] == unit), None)
-        lost = sum(losses.values())
-        if before is not None and before != count + lost:
-            raise ValueError(
-                f"{view.root}: {unit} do not add up at {name!r}: {before} before, {count} after, "
-                f"{lost} accounted for; check the build with `mgld verify`"
-            )
-        why = ", ".join(f"{n:,} {reason.replace('_', ' ')}" for reason, n in losses.items())
-        rows.append({"unit": unit, "step": name, "count": count, "lost": lost, "why": why})
-
-    step("images", "in the catalog", images, {})
-    readable, losses = _kept(view, "embeddings", "images")
-    absent = images - readable - sum(losses.values())
-    step("images", "readable", readable, losses | ({"absent": absent} if absent > 0 else {}))
-
-    step("landmarks", "in the catalog", landmarks, {})
-    step("landmarks", "with a chosen image", *_kept(view, "selection", "part"))
-    for stage, name in (
-        ("qa", "with question and answer"),
-        ("entities", "with entities and label"),
-        ("scores", "scored"),
-    ):
-        count, lost = _kept(view, stage, "part")
-        # Later stages write a row for what an earlier one lost, too: count only what is new.
-        before = sum(row["lost"] for row in rows if row["unit"] == "landmarks")  # type: ignore[misc]
-        if sum(lost.values()) >= before > 0:
-            lost = _subtract(lost, before)
-        step("landmarks", name, count, lost)
-    splits = view.table("splits", "records", ["split"])["split"].to_pylist()
-    for split, name in (("train", "for training"), ("test", "set aside as test")):
-        rows.append({"unit": "records", "step": name, "count": splits.count(split), "lost": 0,
-                     "why": ""})  # fmt: skip
-    return pa.Table.from_pylist(rows, schema=SCHEMA)
+    return pa.Table.from_pylist([*_images(view), *_landmarks(view), *_splits(view)], SCHEMA)
 
 
-def _kept(view: BuildView, stage: str, name: str) -> tuple[int, dict[str, int]]:
-    """Rows with status "ok", and how many there are of every other status, most frequent first."""
-    status = view.table(stage, name, ["status"])["status"]
-    counts = {row["values"]: row["counts"] for row in pc.value_counts(status).to_pylist()}
-    ok = counts.pop("ok", 0)
-    return ok, dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+def _row(unit: str, step: str, count: int, losses: Counter[str]) -> dict[str, object]:
+    order = sorted(losses.items(), key=lambda item: (-item[1], item[0]))
+    why = ", ".join(f"{number:,} {status.replace('_', ' ')}" for status, number in order)
+    return {"unit": unit, "step": step, "count": count, "lost": losses.total(), "why": why}
 
 
-def _subtract(lost: dict[str, int], already: int) -> dict[str, int]:
-    remaining = Counter(lost)
-    for reason in list(remaining):
-        taken = min(already, remaining[reason])
-        remaining[reason] -= taken
-        already -= taken
-    return {reason: count for reason, count in remaining.items() if count}
+def _images(view: BuildView) -> list[dict[str, object]]:
+    """Images of the catalog, and what became of them when the archives were read."""
+    total = view.table("catalog", "images", ["image_id"]).num_rows
+    losses: Counter[str] = Counter()
+    for shard in view.manifest.stage("selection").shards.values():
+        losses.update(shard.counts.get("image", {}))
+    readable = losses.pop("ok", 0)
+    if readable + losses.total() != total:
+        raise ValueError(
+            f"{view.root}: the catalog has {total} images, the stages after it account for "
+            f"{readable + losses.total()}; check the build with `mgld verify {view.root}`"
+        )
+    return [
+        _row("images", "in the catalog", total, Counter()),
+        _row("images", "readable", readable, losses),
+    ]
+
+
+def _landmarks(view: BuildView) -> list[dict[str, object]]:
+    """Landmarks after each stage; one that is lost is counted where it was lost first."""
+    left = set(view.table("catalog", "landmarks", ["landmark_id"])["landmark_id"].to_pylist())
+    rows = [_row("landmarks", "in the catalog", len(left), Counter())]
+    for stage, step in STAGES:
+        table = view.table(stage, "part", ["landmark_id", "status"])
+        status = dict(zip(*table.to_pydict().values(), strict=True))
+        losses = Counter(status.get(i, "without a row") for i in left)
+        del losses["ok"]
+        left = {i for i in left if status.get(i) == "ok"}
+        rows.append(_row("landmarks", step, len(left), losses))
+    return rows
+
+
+def _splits(view: BuildView) -> list[dict[str, object]]:
+    splits = Counter(view.table("splits", "records", ["split"])["split"].to_pylist())
+    return [
+        _row("records", "for training", splits["train"], Counter()),
+        _row("records", "set aside as test", splits["test"], Counter()),
+    ]
 
 
 def draw_funnel(table: pa.Table, *, width: float = WIDE) -> Drawing:

@@ -1,0 +1,203 @@
+"""The page: numbers, pictures and figures of a build put into one HTML file."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import mgld
+from mgld.build.read import BuildView
+from mgld.figures import NARROW, WIDE, Drawing, ScoredRecords, draw_build, read_records
+from mgld.figures.axes import rsr_text
+from mgld.figures.style import DARK, METHOD_COLOUR, METHOD_RULE, THEME
+from mgld.files import write_text_atomically
+from mgld.report.captions import caption
+from mgld.report.examples import Example, Selection, Step, examples, ladder, selections
+from mgld.report.pictures import Album
+from mgld.report.words import number, percent, plural, signed
+
+# A data table under a figure is for reading; the long ones are in the CSV files.
+LONGEST_TABLE = 40
+TITLES = {
+    "hierarchical_label": "category",
+    "share_first_1": "first",
+    "share_first_10": "in first 10",
+    "share_first_100": "in first 100",
+    "share_first": "own name first",
+    "auc_against_never": "AUC against never",
+    "cumulative_share": "share up to here",
+    "median_rsr": "median RSR",
+    "rank_q25": "rank, lower quartile",
+    "rank_q75": "rank, upper quartile",
+}
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure on the page: the same drawing for wide and narrow screens, caption, table."""
+
+    name: str
+    title: str
+    caption: str
+    wide: str
+    narrow: str
+    columns: list[str]
+    rows: list[list[str]]
+
+
+def write_report(build_dir: str | Path, out_file: str | Path) -> None:
+    """Write the report of a finished build to `out_file`: one HTML page that needs nothing else.
+
+    The same build gives the same page but for the date in its footer. FileNotFoundError where
+    `build_dir` is not a build or one of its stages has not run. Needs the `report` extra.
+    """
+    view = BuildView(build_dir)
+    context = _context(view, Path(build_dir))
+    environment = _environment()
+    text = environment.get_template("page.html").render(
+        context, written=datetime.date.today().isoformat()
+    )
+    write_text_atomically(Path(out_file), text)
+
+
+def write_figures(build_dir: str | Path, folder: str | Path) -> list[Path]:
+    """Write every figure of a build as SVG, PNG and CSV into `folder`; the files written."""
+    drawings = draw_build(BuildView(build_dir))
+    return [path for drawing in drawings for path in drawing.save(Path(folder))]
+
+
+def _environment() -> Any:
+    """Jinja2 that escapes everything and stops at a missing value."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("mgld.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "percent": percent, "signed": signed}
+    environment.globals |= {"plural": plural, "rsr_text": rsr_text, "position": _position}
+    return environment
+
+
+def _context(view: BuildView, build_dir: Path) -> dict[str, Any]:
+    """Everything the template shows."""
+    from markupsafe import Markup
+
+    records = read_records(view)
+    names = dict(
+        zip(
+            *view.table("catalog", "landmarks", ["landmark_id", "name"]).to_pydict().values(),
+            strict=True,
+        )
+    )
+    shown = (ladder(view, records), selections(view, names), examples(view, records))
+    wide = draw_build(view, records, width=WIDE)
+    narrow = draw_build(view, records, width=NARROW)
+    funnel = next(drawing for drawing in wide if drawing.name == "funnel").data.to_pylist()
+    procedural = _is_procedural(view)
+    return {
+        "album": Album(view, _image_ids(*shown), procedural=procedural),
+        "style": Markup(_style_sheet()),
+        "ladder": shown[0],
+        "selections": shown[1],
+        "examples": shown[2],
+        "records": records,
+        "headline": _headline(records),
+        "rules": METHOD_RULE,
+        "funnel": funnel,
+        "largest": {
+            unit: max(row["count"] for row in funnel if row["unit"] == unit)
+            for unit in {row["unit"] for row in funnel}
+        },
+        "totals": {row["unit"]: row["count"] for row in reversed(funnel)},
+        "rejects": view.table("catalog", "rejects", ["reason"]).num_rows,
+        "plots": [
+            _plot(w, n) for w, n in zip(wide, narrow, strict=True) if w.name != "funnel"
+        ],
+        "test": int(records.test.sum()),
+        "config": view.config,
+        "facts": view.manifest.facts,
+        "procedural": procedural,
+        "folder": str(build_dir if not build_dir.is_absolute() else build_dir.name),
+        "version": mgld.__version__,
+    }  # fmt: skip
+
+
+def _is_procedural(view: BuildView) -> bool:
+    from mgld.world import read_ground_truth
+
+    return read_ground_truth(view.source_root()) is not None
+
+
+def _headline(records: ScoredRecords) -> dict[str, float]:
+    """Share of own names in first place, and the median rank; zeros for an empty build."""
+    if len(records) == 0:
+        return {"first": 0.0, "median": 0.0}
+    return {"first": float(np.mean(records.rank == 1)), "median": float(np.median(records.rank))}
+
+
+def _image_ids(
+    steps: list[Step], choices: list[Selection], shown: dict[str, list[Example]]
+) -> set[str]:
+    ids = {step.image_id for step in steps}
+    ids |= {example.image_id for group in shown.values() for example in group}
+    return ids | {candidate.image_id for choice in choices for candidate in choice.candidates}
+
+
+def _plot(wide: Drawing, narrow: Drawing) -> Plot:
+    """Both drawings as SVG text, and the data as a table where it is short enough to read."""
+    from markupsafe import Markup
+
+    data = wide.data if wide.data.num_rows <= LONGEST_TABLE else wide.data.slice(0, 0)
+    return Plot(
+        name=wide.name,
+        title=wide.title,
+        caption=caption(wide),
+        # Safe: written by ElementTree, which escapes every label.
+        wide=Markup(wide.svg(prefix=f"{wide.name}-w")),
+        narrow=Markup(narrow.svg(prefix=f"{wide.name}-n")),
+        columns=[TITLES.get(name, name.replace("_", " ")) for name in data.column_names],
+        rows=[
+            [_cell(name, value) for name, value in row.items()] for row in data.to_pylist()
+        ],
+    )  # fmt: skip
+
+
+def _cell(column: str, value: object) -> str:
+    """A table cell as text: shares as percentages, no value as a dash."""
+    if value is None:
+        return "–"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        if "share" in column:
+            return percent(value, 1)
+        return number(value) if "rank" in column else f"{value:.4f}"
+    return str(value)
+
+
+def _position(rank: int, names: int) -> float:
+    """Where a rank stands on a logarithmic ruler from 1 (0 %) to `names` (100 %)."""
+    return 100 * math.log(rank) / math.log(names) if names > 1 else 0.0
+
+
+def _style_sheet() -> str:
+    """The page's CSS, with the colours that the figures use."""
+    from importlib.resources import files
+
+    light = "".join(f"{variable}:{colour};" for colour, variable in THEME.items())
+    dark = "".join(f"{THEME[colour]}:{shade};" for colour, shade in DARK.items())
+    methods = "".join(f"--{method}:{colour};" for method, colour in METHOD_COLOUR.items())
+    css = files("mgld.report").joinpath("templates/page.css").read_text(encoding="utf-8")
+    return (
+        f":root{{color-scheme:light dark;{light}{methods}}}\n"
+        f"@media (prefers-color-scheme:dark){{:root{{{dark}}}}}\n{css}"
+    )
