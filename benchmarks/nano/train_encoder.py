@@ -180,6 +180,7 @@ def train(args: argparse.Namespace) -> tuple[nn.Module, dict[str, Any], dict[str
         "landmarks": len(texts),
         "parameters": sum(p.numel() for p in model.parameters()),
         "minutes": round((time.perf_counter() - started) / 60, 1),
+        "date": time.strftime("%Y-%m-%d"),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "versions": {
             "torch": torch.__version__,

@@ -112,7 +112,7 @@ class Landmark:
         a = self.attributes
         return (
             f"A {self.category.noun} with {a['wall colour']} walls and a {a['roof colour']} roof "
-            f"stands {SETTING_WORDS[self.region.setting]}, beside a {a['beacon']} beacon on a mast. "
+            f"stands {SETTING_WORDS[self.region.setting]}, with a {a['beacon']} beacon on a mast. "
             f"The forecourt is {a['forecourt colour']}, the foliage {a['foliage colour']}, "
             f"and a large {a['companion']} stands in front."
         )
