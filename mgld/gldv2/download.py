@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from mgld.gldv2.progress import Progress
 
-CHUNK_BYTES = 1 << 18
 MAX_REDIRECTS = 5
 MAX_WAIT_S = 300.0
 TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -198,11 +197,12 @@ class Downloader:
     ) -> None:
         done = start
         with _disk_errors(part), part.open("r+b" if start else "wb") as handle:
-            handle.truncate(start)
             handle.seek(start)
             if not start:
                 write_text_atomically(_state(part), json.dumps(version.__dict__))
-            for chunk in response.iter_raw(CHUNK_BYTES):
+            # No chunk size: httpx would hold back bytes until a chunk is full, and lose them when
+            # the connection drops.
+            for chunk in response.iter_raw():
                 handle.write(chunk)
                 done += len(chunk)
                 self.progress.size(name, done, version.total)
