@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from mgld.files import write_text_atomically
 from mgld.schema import Record
+from mgld.vision.protocol import DEFAULT_ENCODER
 
 CONFIG_FILE = "config.yaml"
 WORLD_PREFIX = "world:"
@@ -25,9 +26,11 @@ class BuildConfig(Record):
 
     source: str
     """A folder in GLDv2's layout, or `world:N` for a procedural one of N landmarks."""
-    encoder: str = "ViT-L-14-336:openai"
+    encoder: str = DEFAULT_ENCODER
     device: str = "cpu"
     """Where the encoder runs: `cpu`, `cuda`, `cuda:1`, ..."""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """What the encoder computes in; other than float32 only on a GPU."""
     template: str = "{name}"
     """Text given to the encoder for a name; the paper uses the bare name."""
     annotator: str = "template"
@@ -42,7 +45,7 @@ class BuildConfig(Record):
     """Records in `test`; None: `mgld.scoring.default_test_size` of the number of records."""
     sizes: list[int] | None = None
     """Subset sizes; None: `mgld.scoring.default_sizes` of the number of training records."""
-    methods: list[Method] = Field(default=["hds", "hss", "lcs", "brs"], validate_default=True)
+    methods: list[Method] = Field(default=["hds", "hss", "lcs", "brs"])
 
     @field_validator("source")
     @classmethod

@@ -78,6 +78,7 @@ class BuildFacts(Record):
     encoder_dtype: str
     embed_dim: int
     annotator_id: str
+    prompt_version: str
 
 
 class Manifest(BaseModel):

@@ -1,0 +1,255 @@
+"""The driver: plans each step, has a runner make what is missing, and records what came out.
+
+One driver per build folder (a lock), and only the driver moves files to their place and writes the
+manifest. A build that stops at any moment goes on where it was when the same call is made again.
+"""
+
+from __future__ import annotations
+
+import errno
+import platform
+import secrets
+import shutil
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import FrameType
+
+from mgld.build.config import BuildConfig
+from mgld.build.folder import WORK_FOLDER, locked, open_folder, prune, publish
+from mgld.build.manifest import (
+    STAGE_NAMES,
+    BuildFacts,
+    Manifest,
+    ShardEntry,
+    fingerprint,
+)
+from mgld.build.plan import Context, PlannedShard, Step, plan_step, step_settings
+from mgld.build.progress import Progress, SilentProgress
+from mgld.build.runner import Runner, TaskError, local_runner
+from mgld.build.shards import ShardTask, make_shard
+from mgld.build.source import SourceIndex
+from mgld.build.stages import STEPS
+
+SOURCE_FOLDER = "source"
+PACKAGES = ("mgld", "torch", "open_clip_torch", "numpy", "pillow", "pyarrow", "faiss-cpu")
+LEARNS_FACTS = {"embeddings", "qa", "entities"}
+
+
+class BuildError(RuntimeError):
+    """A build stopped because a shard could not be made. `details`: the worker's traceback."""
+
+    def __init__(self, message: str, details: str = "") -> None:
+        super().__init__(message)
+        self.details = details
+
+
+class BuildStoppedError(RuntimeError):
+    """A build was stopped by Ctrl-C or SIGTERM; what was finished is kept."""
+
+
+def build_dataset(
+    config: BuildConfig,
+    out: str | Path,
+    *,
+    stages: Sequence[str] = STAGE_NAMES,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Manifest:
+    """Build, or bring up to date, the dataset of `config.source` in the folder `out`.
+
+    Makes what is missing or no longer fits its inputs and settings, and nothing else. `stages`:
+    only these, the ones before them must be complete. `workers`: processes; 1 is this one. The
+    result does not depend on it. Returns the manifest.
+
+    ValueError: a folder that is no build, another build running in it, a stage that lacks what it
+    reads, or wrong settings. FileNotFoundError: no source or encoder. BuildError: a shard failed.
+    BuildStoppedError: Ctrl-C or SIGTERM.
+    """
+    root = Path(out).absolute()
+    progress = progress or SilentProgress()
+    unknown = set(stages) - set(STAGE_NAMES)
+    if unknown:
+        raise ValueError(f"no stage {', '.join(sorted(unknown))}; it is {', '.join(STAGE_NAMES)}")
+    with locked(root), _stoppable(root):
+        manifest = open_folder(config, root)
+        _write_world(config, root, progress)
+        source = SourceIndex(root, config.source_root(root))
+        with local_runner(workers) as runner:
+            source.refresh(runner, progress.note)
+            facts = _learn_facts(config, stages, manifest)
+            manifest.facts = facts
+            environment = _environment()
+            manifest.environments[fingerprint(environment)[:12]] = environment
+            manifest.save(root)
+            context = Context(root, config, facts, manifest, source)
+            for step in STEPS.values():
+                if step.stage in stages:
+                    _run_step(step, context, runner, progress, fingerprint(environment)[:12])
+        _drop_environments(manifest)
+        manifest.save(root)
+        shutil.rmtree(root / WORK_FOLDER, ignore_errors=True)
+    return manifest
+
+
+@contextmanager
+def _stoppable(root: Path) -> Iterator[None]:
+    """Make SIGTERM a KeyboardInterrupt, and that a message; only a main thread hears signals."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, stop) if main else None
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise BuildStoppedError(
+            "stopped; finished shards are kept, the same command goes on from here "
+            f"(`mgld status {root}` shows where it is)"
+        ) from None
+    finally:
+        if main:
+            signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+def _write_world(config: BuildConfig, root: Path, progress: Progress) -> None:
+    """Write the procedural source into the build, where it is not there yet."""
+    landmarks = config.world_landmarks
+    if landmarks is None:
+        return
+    from mgld.world import write_world
+
+    folder = root / SOURCE_FOLDER
+    marker = folder / ".complete"
+    identity = f"world:{landmarks}\n"
+    if marker.is_file() and marker.read_text(encoding="utf-8") == identity:
+        return
+    progress.note(f"source: writing a world of {landmarks} landmarks")
+    try:
+        write_world(folder, landmarks=landmarks)
+    except ValueError:
+        # Another world, of an earlier setting. The folder is ours: the source of this build.
+        shutil.rmtree(folder)
+        write_world(folder, landmarks=landmarks)
+    marker.write_text(identity, encoding="utf-8")
+
+
+def _learn_facts(config: BuildConfig, stages: Sequence[str], manifest: Manifest) -> BuildFacts:
+    """What the settings mean, by loading encoder and annotator; the last answer where none runs."""
+    if manifest.facts is not None and not LEARNS_FACTS & set(stages):
+        return manifest.facts
+    from mgld.annotate import load_annotator
+    from mgld.vision import load_encoder
+
+    annotator = load_annotator(config.annotator, seed=config.seed)
+    encoder = load_encoder(config.encoder, device=config.device, dtype=config.dtype)
+    return BuildFacts(
+        encoder_fingerprint=encoder.fingerprint,
+        encoder_dtype=encoder.dtype,
+        embed_dim=encoder.embed_dim,
+        annotator_id=annotator.id,
+        prompt_version=annotator.prompt_version,
+    )
+
+
+def _run_step(
+    step: Step, context: Context, runner: Runner, progress: Progress, environment: str
+) -> None:
+    """Make the shards of one step that are missing or stale, and drop those no longer wanted."""
+    _require_before(step, context)
+    manifest, root = context.manifest, context.root
+    settings = step_settings(step, context.config, context.facts)
+    manifest.stage(step.stage).settings[step.name] = settings
+    plan = plan_step(step, context)
+    prune(step, plan, manifest, root)
+    todo = [shard for shard in plan if shard.state != "done"]
+    for name in step.seals if todo else ():
+        (root / step.stage / name).unlink(missing_ok=True)
+    progress.start(step.key, len(todo), len(plan))
+    work = root / WORK_FOLDER / secrets.token_hex(8)
+    tasks = [_task(step, shard, context, work) for shard in todo]
+    by_id = {shard.spec.id: shard for shard in todo}
+    try:
+        for task, output in runner.run(make_shard, tasks, lambda _, rows: progress.rows(rows)):
+            shard = by_id[task.shard]
+            files = publish(output, task, root / step.stage)
+            manifest.stage(step.stage).shards[task.shard] = ShardEntry(
+                inputs=shard.inputs,
+                settings=shard.settings,
+                environment=environment,
+                files=files,
+                rows=output.made.rows,
+                counts=output.made.counts,
+            )
+            manifest.save(root)
+            progress.shard()
+    except TaskError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OSError(error.errno, _disk_full(root, str(error))) from error
+        raise BuildError(
+            f"{error}\nFinished shards are kept; the same command goes on from here.", error.details
+        ) from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OSError(error.errno, _disk_full(root, step.key)) from error
+        raise
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    progress.end()
+
+
+def _require_before(step: Step, context: Context) -> None:
+    """ValueError unless every step that this one depends on is complete."""
+    wanted = set(step.after)
+    for key in reversed(STEPS):  # those that depend come before what they depend on
+        if key in wanted:
+            wanted |= set(STEPS[key].after)
+    for key, before in STEPS.items():
+        if key in wanted and any(s.state != "done" for s in plan_step(before, context)):
+            raise ValueError(
+                f"stage {step.stage} needs stage {before.stage}, which is not complete: "
+                "run `mgld build` without --stage, or name it too"
+            )
+
+
+def _disk_full(root: Path, what: str) -> str:
+    return (
+        f"no space left on the disk of {root} ({what}). Nothing was written by halves: "
+        "free some space and run the same command again"
+    )
+
+
+def _task(step: Step, shard: PlannedShard, context: Context, work: Path) -> ShardTask:
+    return ShardTask(
+        root=context.root,
+        work=work / fingerprint(shard.spec.id)[:16],
+        source_root=context.config.source_root(context.root),
+        config=context.config,
+        facts=context.facts,
+        step=step.key,
+        stage=step.stage,
+        shard=shard.spec.id,
+        argument=shard.spec.argument,
+        versions=shard.versions,
+    )
+
+
+def _environment() -> dict[str, str]:
+    """Versions and machine type: vectors are reproducible on one machine type (DESIGN.md)."""
+    found = {"python": platform.python_version(), "machine": platform.machine()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def _drop_environments(manifest: Manifest) -> None:
+    """Forget the environments in which no shard of the build was made."""
+    used = {s.environment for stage in manifest.stages.values() for s in stage.shards.values()}
+    manifest.environments = {k: v for k, v in manifest.environments.items() if k in used}

@@ -1,0 +1,76 @@
+"""Stage entities (paper, section 3.1, stage 3): entities, refined label, aliases, place hints."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from mgld.annotate import load_annotator
+from mgld.build.plan import Context, ShardSpec, Step
+from mgld.build.runner import Report
+from mgld.build.shards import Made, ShardTask
+from mgld.build.source import GROUND_TRUTH
+from mgld.build.stages.catalog import chunk_ids
+from mgld.build.stages.landmark_rows import annotator_settings
+from mgld.build.stages.qa import qa_tasks, write_records
+from mgld.schema import EntityRecord, EntityTask, QaRecord
+
+SCHEMA = pa.schema(
+    [
+        ("landmark_id", pa.int64()),
+        ("status", pa.string()),
+        ("reason", pa.string()),
+        ("entities", pa.list_(pa.string())),
+        ("hierarchical_label", pa.string()),
+        ("aliases", pa.list_(pa.string())),
+        ("place_hints", pa.list_(pa.string())),
+        ("annotator", pa.string()),
+        ("prompt_version", pa.string()),
+    ]
+)
+
+
+def shards(context: Context) -> list[ShardSpec]:
+    """One per chunk of landmarks."""
+    return [
+        ShardSpec(
+            id,
+            reads=("catalog/landmarks.", f"selection/{id}.", f"qa/{id}."),
+            sources=(GROUND_TRUTH,),
+            argument=number * context.config.chunk,
+        )
+        for number, id in enumerate(chunk_ids(context))
+    ]
+
+
+def make(task: ShardTask, report: Report) -> Made:
+    """Write one EntityRecord per landmark of the chunk; without an answer there are no entities."""
+    annotator = load_annotator(task.config.annotator, seed=task.config.seed)
+    answers = [QaRecord.model_validate(row) for row in task.table("qa", task.shard).to_pylist()]
+    tasks, _ = qa_tasks(task)
+    wanted, records = [], []
+    for qa in answers:
+        if qa.status == "ok" and qa.landmark_id in tasks:
+            wanted.append(EntityTask(qa_task=tasks[qa.landmark_id], qa=qa))
+            continue
+        records.append(
+            EntityRecord(
+                landmark_id=qa.landmark_id,
+                status="skipped",
+                reason=qa.reason or "the chosen image cannot be read again",
+                annotator=annotator.id,
+                prompt_version=annotator.prompt_version,
+            )
+        )
+    records += annotator.annotate(wanted)
+    return write_records(task, records, len(answers), SCHEMA)
+
+
+STEP = Step(
+    stage="entities",
+    name="part",
+    version=1,
+    after=("qa/part",),
+    settings=annotator_settings,
+    shards=shards,
+    make=make,
+)

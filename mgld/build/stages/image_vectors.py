@@ -1,0 +1,222 @@
+"""Stage embeddings, second step: every member of an archive as a row, with a vector or a reason.
+
+The one stage that touches every image, so the one whose speed counts: a member's bytes are read
+once, hashed, decoded, prepared and encoded in batches of a fixed size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from mgld.build.plan import Context, ShardSpec, Step
+from mgld.build.read import read_table
+from mgld.build.runner import Report
+from mgld.build.shards import Made, ShardTask
+from mgld.build.stages.encoder import encoder_settings, worker_encoder
+from mgld.build.stages.vectors import Float32, name_matrix, vector_column
+from mgld.gldv2 import ImageEntry, ImageError, decode_image, iter_images
+from mgld.scoring import exact_sim
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from mgld.vision import Encoder
+
+# A block is encoded and written in one go, as one row group: small enough that memory stays flat
+# and that a single vector can be read back cheaply, large enough that few batches are cut short.
+BATCHES_PER_BLOCK = 4
+
+NOT_LISTED = "unlisted"
+
+
+def shards(context: Context) -> list[ShardSpec]:
+    """One per image archive; FileNotFoundError where the source has none."""
+    archives = context.source.archives
+    if not archives:
+        root = context.config.source_root(context.root)
+        raise FileNotFoundError(
+            f"{root} holds no images: expected train/images_NNN.tar, or folders train/a/b/c/"
+        )
+    reads = ("catalog/links.", "embeddings/names-")
+    return [ShardSpec(f"images-{id}", reads=reads, sources=(id,), argument=id) for id in archives]
+
+
+@dataclass(frozen=True)
+class Links:
+    """catalog/links as arrays: ids bytes [I] ascending, landmark_ids and name_rows int64 [I]."""
+
+    ids: NDArray[np.bytes_]
+    landmark_ids: NDArray[np.int64]
+    name_rows: NDArray[np.int64]
+
+    def find(self, image_ids: list[str]) -> NDArray[np.int64]:
+        """Rows of the images int64 [n], -1 for those that are not listed."""
+        wanted = np.array([image_id.encode() for image_id in image_ids], dtype=self.ids.dtype)
+        rows = np.minimum(np.searchsorted(self.ids, wanted), len(self.ids) - 1)
+        return np.where(self.ids[rows] == wanted, rows, -1)
+
+
+@lru_cache(maxsize=1)
+def read_links(root: Path, version: str) -> Links:
+    """catalog/links, kept in the worker; `version` is the hash of its content."""
+    table = read_table(root, "catalog", "links")
+    ids = np.array(table["image_id"].to_pylist(), dtype=np.bytes_)
+    return Links(ids, table["landmark_id"].to_numpy(), table["name_row"].to_numpy())
+
+
+@dataclass
+class Row:
+    """One member of the archive on its way to the table."""
+
+    entry: ImageEntry
+    link: int
+    status: str
+    reason: str
+    sha256: str | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+def make(task: ShardTask, report: Report) -> Made:
+    """Write one row per member: who it is, what became of it, where its bytes lie, its vector.
+
+    status: `ok`, `unlisted` (not in the catalog; neither decoded nor encoded), or what
+    `mgld.gldv2.iter_images` and `decode_image` call their failures. `sim` (Sim with the own name,
+    exact) and `vector` are null unless the status is `ok`; so is landmark_id for the unlisted.
+    """
+    links = read_links(task.root, task.version("catalog/links."))
+    names = name_matrix(task.root, task.version("embeddings/names-"))
+    statuses: Counter[str] = Counter()
+    listed: Counter[str] = Counter(listed=0, nothing_listed=0)
+    schema = _schema(names.shape[1])
+    entries = iter_images(task.source_root, task.argument)
+    with (
+        worker_encoder(task) as encoder,
+        pq.ParquetWriter(
+            task.work / f"{task.shard}.parquet",
+            schema,
+            compression="zstd",
+            use_dictionary=["landmark_id", "status", "reason", "source"],
+        ) as writer,
+    ):
+        batch = task.config.batch_size
+        while block := list(islice(entries, batch * BATCHES_PER_BLOCK)):
+            rows, vectors = _encode(block, links, encoder, batch)
+            writer.write_table(_table(rows, vectors, links, names, schema))
+            statuses.update(row.status for row in rows)
+            listed.update("listed" if row.link >= 0 else "nothing_listed" for row in rows)
+            report(len(rows))
+        if not statuses:
+            writer.write_table(schema.empty_table())
+    counts = {"row": dict(sorted(statuses.items())), "row_of": dict(listed)}
+    return Made(statuses.total(), counts)
+
+
+def _encode(
+    block: list[ImageEntry], links: Links, encoder: Encoder, batch: int
+) -> tuple[list[Row], Float32]:
+    """The rows of a block, and the vectors float32 [K, d] of its K rows with status ok."""
+    found = links.find([entry.image_id for entry in block])
+    rows: list[Row] = []
+    vectors: list[Float32] = []
+    images: list[Image] = []
+    for entry, link in zip(block, found.tolist(), strict=True):
+        row, image = _open(entry, link)
+        rows.append(row)
+        if image is not None:
+            images.append(image)
+        if len(images) == batch:
+            vectors.append(encoder.encode_images(images, batch_size=batch))
+            images = []
+    if images:
+        vectors.append(encoder.encode_images(images, batch_size=batch))
+    return rows, np.concatenate([np.empty((0, encoder.embed_dim), np.float32), *vectors])
+
+
+def _open(entry: ImageEntry, link: int) -> tuple[Row, Image | None]:
+    """Judge one member; the image only where it is listed and readable."""
+    if entry.data is None or entry.status != "ok":
+        return Row(entry, link, entry.status, entry.reason), None
+    if link < 0:
+        return Row(entry, link, NOT_LISTED, "the catalog does not list this image"), None
+    digest = hashlib.sha256(entry.data).hexdigest()
+    try:
+        decoded = decode_image(entry.data)
+    except ImageError as error:
+        return Row(entry, link, error.status, error.reason, digest), None
+    row = Row(entry, link, "ok", decoded.note, digest, decoded.width, decoded.height)
+    return row, decoded.image
+
+
+def _schema(dim: int) -> pa.Schema:
+    return pa.schema(
+        [
+            ("image_id", pa.string()),
+            ("landmark_id", pa.int64()),
+            ("status", pa.string()),
+            ("reason", pa.string()),
+            ("source", pa.string()),
+            ("offset", pa.int64()),
+            ("size", pa.int64()),
+            ("sha256", pa.string()),
+            ("width", pa.int32()),
+            ("height", pa.int32()),
+            ("sim", pa.float64()),
+            ("vector", pa.list_(pa.float32(), dim)),
+        ]
+    )
+
+
+def _table(
+    rows: list[Row], vectors: Float32, links: Links, names: Float32, schema: pa.Schema
+) -> pa.Table:
+    link = np.array([row.link for row in rows], dtype=np.int64)
+    failed = np.array([row.status != "ok" for row in rows])
+    spread = np.zeros((len(rows), names.shape[1]), np.float32)
+    spread[~failed] = vectors
+    sims = np.zeros(len(rows))
+    sims[~failed] = exact_sim(vectors, names[links.name_rows[link[~failed]]])
+    entries = [row.entry for row in rows]
+    return pa.Table.from_arrays(
+        [
+            pa.array([entry.image_id for entry in entries], pa.string()),
+            pa.array(links.landmark_ids[link], pa.int64(), mask=link < 0),
+            pa.array([row.status for row in rows], pa.string()),
+            pa.array([row.reason for row in rows], pa.string()),
+            pa.array([entry.source for entry in entries], pa.string()),
+            pa.array([entry.offset for entry in entries], pa.int64()),
+            pa.array([entry.size for entry in entries], pa.int64()),
+            pa.array([row.sha256 for row in rows], pa.string()),
+            pa.array([row.width for row in rows], pa.int32()),
+            pa.array([row.height for row in rows], pa.int32()),
+            pa.array(sims, pa.float64(), mask=failed),
+            vector_column(spread, failed),
+        ],
+        schema=schema,
+    )
+
+
+STEP = Step(
+    stage="embeddings",
+    name="images",
+    version=1,
+    after=("catalog/tables", "embeddings/names"),
+    settings=lambda config, facts: {
+        **encoder_settings(config, facts),
+        "batch_size": config.batch_size,
+        "batches_per_block": BATCHES_PER_BLOCK,
+    },
+    shards=shards,
+    make=make,
+)

@@ -1,0 +1,118 @@
+"""Stage qa (paper, section 3.1, stage 2): a question about the chosen image, and its answer."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pyarrow as pa
+
+from mgld.annotate import load_annotator
+from mgld.build.plan import Context, ShardSpec, Step
+from mgld.build.runner import Report
+from mgld.build.shards import Made, ShardTask, count, write_parquet
+from mgld.build.source import GROUND_TRUTH
+from mgld.build.stages.catalog import chunk_ids
+from mgld.build.stages.landmark_rows import annotator_settings, chunk_landmarks, world_facts
+from mgld.gldv2 import read_image
+from mgld.schema import QaRecord, QaTask
+
+SCHEMA = pa.schema(
+    [
+        ("landmark_id", pa.int64()),
+        ("status", pa.string()),
+        ("reason", pa.string()),
+        ("question_id", pa.string()),
+        (
+            "conversation",
+            pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())])),
+        ),
+        ("annotator", pa.string()),
+        ("prompt_version", pa.string()),
+    ]
+)
+
+PLACE = ["landmark_id", "status", "reason", "source", "offset", "size", "sha256"]
+
+
+def shards(context: Context) -> list[ShardSpec]:
+    """One per chunk of landmarks."""
+    return [
+        ShardSpec(
+            id,
+            reads=("catalog/landmarks.", f"selection/{id}."),
+            sources=(GROUND_TRUTH,),
+            argument=number * context.config.chunk,
+        )
+        for number, id in enumerate(chunk_ids(context))
+    ]
+
+
+def qa_tasks(task: ShardTask) -> tuple[dict[int, QaTask], dict[int, tuple[str, str]]]:
+    """The chunk's landmarks that can be asked about, and (status, reason) of the others.
+
+    A landmark without an image is `skipped`; one whose bytes are no longer those that were chosen
+    is an `error`.
+    """
+    landmarks = chunk_landmarks(task)
+    facts = world_facts(task.source_root, task.version(GROUND_TRUTH))
+    tasks: dict[int, QaTask] = {}
+    others: dict[int, tuple[str, str]] = {}
+    for row in task.table("selection", task.shard, PLACE).to_pylist():
+        landmark_id = row["landmark_id"]
+        if row["status"] != "ok":
+            others[landmark_id] = ("skipped", f"{row['status']}: {row['reason']}")
+            continue
+        try:
+            data = read_image(task.source_root, row["source"], row["offset"], row["size"])
+        except (OSError, ValueError) as error:
+            others[landmark_id] = ("error", f"the chosen image cannot be read again: {error}")
+            continue
+        if hashlib.sha256(data).hexdigest() != row["sha256"]:
+            others[landmark_id] = ("error", "the chosen image changed since it was embedded")
+            continue
+        tasks[landmark_id] = QaTask(
+            image=data,
+            image_sha256=row["sha256"],
+            facts=facts.get(landmark_id),
+            **landmarks[landmark_id],
+        )
+    return tasks, others
+
+
+def make(task: ShardTask, report: Report) -> Made:
+    """Write one QaRecord per landmark of the chunk, by landmark_id."""
+    annotator = load_annotator(task.config.annotator, seed=task.config.seed)
+    tasks, others = qa_tasks(task)
+    records = annotator.answer(list(tasks.values()))
+    records += [
+        QaRecord(
+            landmark_id=landmark_id,
+            status=status,  # type: ignore[arg-type]  # only statuses of the schema are given above
+            reason=reason,
+            annotator=annotator.id,
+            prompt_version=annotator.prompt_version,
+        )
+        for landmark_id, (status, reason) in others.items()
+    ]
+    return write_records(task, records, len(tasks) + len(others), SCHEMA)
+
+
+def write_records(task: ShardTask, records: list[Any], expected: int, schema: pa.Schema) -> Made:
+    """Write records as rows by landmark_id; ValueError where not every landmark has exactly one."""
+    rows = sorted((record.model_dump() for record in records), key=lambda row: row["landmark_id"])
+    if len({row["landmark_id"] for row in rows}) != len(rows) or len(rows) != expected:
+        raise ValueError(f"{len(rows)} records for {expected} landmarks: the annotator lost some")
+    write_parquet(pa.Table.from_pylist(rows, schema), task.work / f"{task.shard}.parquet")
+    return Made(len(rows), {"landmark": count(row["status"] for row in rows)})
+
+
+STEP = Step(
+    stage="qa",
+    name="part",
+    version=1,
+    after=("selection/part",),
+    settings=annotator_settings,
+    shards=shards,
+    make=make,
+)

@@ -1,0 +1,178 @@
+"""`mgld build`, `mgld status`, `mgld verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mgld.cli._errors import user_errors
+
+if TYPE_CHECKING:
+    from mgld.build import BuildConfig, BuildStatus
+
+STAGES = (
+    "catalog",
+    "embeddings",
+    "selection",
+    "qa",
+    "entities",
+    "scores",
+    "splits",
+    "dataset",
+)
+
+
+def _default_workers() -> int:
+    """The cores this process may use, at most 8: each worker holds an encoder."""
+    import os
+
+    return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
+
+
+def _sizes(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> list[int] | None:
+    if value is None:
+        return None
+    try:
+        return [int(size) for size in value.split(",")]
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a list of numbers like 250,500") from None
+
+
+@click.command()
+@click.option("--source", help="Folder in GLDv2's layout, or world:N for a procedural one.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Build folder.")
+@click.option(
+    "--encoder", help="nano, NAME:PRETRAINED or a folder.  [default: ViT-L-14-336:openai]"
+)
+@click.option("--device", help="Where the encoder runs: cpu, cuda, cuda:1.  [default: cpu]")
+@click.option("--annotator", help="Who writes stages 2 and 3.  [default: template]")
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="YAML with settings; options here override it. Without --source and --config, those that "
+    "the build was made with.",
+)
+@click.option(
+    "--stage",
+    "stages",
+    multiple=True,
+    type=click.Choice(STAGES),
+    help="Only this stage; repeatable.",
+)
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Processes.  [default: cores, at most 8]"
+)
+@click.option("--seed", type=click.IntRange(min=0), help="Key of every draw.  [default: 0]")
+@click.option("--sizes", callback=_sizes, help="Subset sizes, e.g. 250,500.  [default: by scale]")
+@click.option("--test-size", type=click.IntRange(min=0), help="Test records.  [default: by scale]")
+@click.option("--json", "as_json", is_flag=True, help="Print the status as JSON when done.")
+@user_errors
+def build(
+    source: str | None,
+    out: Path,
+    config_file: Path | None,
+    stages: tuple[str, ...],
+    workers: int | None,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Build the dataset, or bring it up to date; a killed build goes on where it was.
+
+    \b
+    mgld build --source world:500 --encoder nano --out out/small
+    mgld build --source gldv2/ --out out/mgld --workers 8
+    """
+    from mgld.build import BuildError, BuildStoppedError, build_dataset, build_status
+    from mgld.build.progress import shown_progress
+
+    config = _resolve(out, source, config_file, settings)
+    try:
+        with shown_progress() as progress:
+            build_dataset(
+                config,
+                out,
+                stages=stages or STAGES,
+                workers=workers or _default_workers(),
+                progress=progress,
+            )
+    except BuildError as error:
+        click.echo(error.details, err=True)
+        raise click.ClickException(str(error)) from error
+    except BuildStoppedError as error:
+        raise click.ClickException(str(error)) from error
+    _show(build_status(out), as_json)
+
+
+def _resolve(
+    out: Path, source: str | None, config_file: Path | None, settings: dict[str, Any]
+) -> BuildConfig:
+    from mgld.build import load_config
+    from mgld.build.config import CONFIG_FILE
+
+    if source is None and config_file is None:
+        config_file = out / CONFIG_FILE
+        if not config_file.is_file():
+            raise click.UsageError("give --source DIR or --source world:N (or a --config with it)")
+    return load_config(config_file, {"source": source, **settings})
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@user_errors
+def status(folder: Path, as_json: bool) -> None:
+    """Show what a build has done, what is missing, and whether every sum comes out."""
+    from mgld.build import build_status
+
+    _show(build_status(folder), as_json)
+
+
+def _show(found: BuildStatus, as_json: bool) -> None:
+    if as_json:
+        click.echo(found.model_dump_json(indent=1))
+        return
+    for stage in found.stages:
+        states = {"done": stage.done, "stale": stage.stale, "missing": stage.missing}
+        words = [f"{number} {state}" for state, number in states.items() if number]
+        words += ["waiting for the stage before"] if stage.waiting else []
+        click.echo(f"{stage.stage:<11} {', '.join(words)}; {stage.rows:,} rows")
+        for what, statuses in stage.counts.items():
+            parts = ", ".join(f"{number:,} {state}" for state, number in statuses.items())
+            click.echo(f"{'':<13}{what}: {parts}")
+    for balance in found.balances:
+        parts = " + ".join(f"{number:,} {what}" for what, number in balance.parts.items())
+        verdict = "balanced" if balance.balanced else "NOT BALANCED"
+        click.echo(f"{balance.total:,} {balance.what} = {parts}: {verdict}")
+    click.echo("complete" if found.complete else "not complete: `mgld build` goes on from here")
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--rebuild", is_flag=True, help="Build it again beside it, and compare every file.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes of the rebuild.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@user_errors
+def verify(folder: Path, rebuild: bool, workers: int | None, as_json: bool) -> None:
+    """Check every file of a build against the hashes of its manifest."""
+    from mgld.build import verify_build
+    from mgld.build.progress import shown_progress
+
+    with shown_progress() as progress:
+        found = verify_build(
+            folder, rebuild=rebuild, workers=workers or _default_workers(), progress=progress
+        )
+    if as_json:
+        click.echo(found.model_dump_json(indent=1))
+    else:
+        for file in found.bad:
+            click.echo(f"{file.file}: {file.problem}")
+        for note in found.notes:
+            click.echo(f"note: {note}")
+        click.echo(f"{found.files} files checked, {len(found.bad)} bad")
+    if not found.ok:
+        raise click.exceptions.Exit(1)
