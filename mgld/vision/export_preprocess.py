@@ -12,6 +12,7 @@ END = "<|endoftext|>"
 
 # CLIP's pre-tokenization, less the two markers: a name that spells one is text here.
 PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+CASED = r"[\p{Lu}\p{Ll}\p{Lt}]"
 
 
 def write_tokenizer(simple: Any, context_length: int, folder: Path) -> None:
@@ -20,8 +21,9 @@ def write_tokenizer(simple: Any, context_length: int, folder: Path) -> None:
     transformers' own `CLIPTokenizer` normalizes with NFC and lower-casing alone; SimpleTokenizer
     cleans with ftfy before. What ftfy does character by character (curly quotes, ligatures, full
     and half width, control characters) and Python's final sigma are written into tokenizer.json,
-    which `AutoTokenizer` and `CLIPProcessor` read. Two things have no equivalent and remain: the
-    repair of mojibake and HTML entities ("&amp;"). Padding is the end marker (behind it, unseen).
+    which `AutoTokenizer` and `CLIPProcessor` read. No equivalent have the repair of mojibake, HTML
+    entities ("&amp;") and curiosities (the long s, a capital sigma behind punctuation): names
+    with these may get other ids. Padding is the end marker (what is behind the first is unseen).
     """
     from ftfy.chardata import (
         CONTROL_CHARS,
@@ -49,7 +51,7 @@ def write_tokenizer(simple: Any, context_length: int, folder: Path) -> None:
             *(normalizers.Replace(chr(code), "") for code in CONTROL_CHARS),
             normalizers.NFC(),
             # Rust lower-cases letter by letter; Python knows the sigma that ends a word
-            normalizers.Replace(Regex(r"(?<=\p{L})Σ(?!\p{L})"), "ς"),
+            normalizers.Replace(Regex(rf"(?<={CASED})Σ(?!{CASED})"), "ς"),
             normalizers.Lowercase(),
         ]
     )

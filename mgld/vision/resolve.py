@@ -52,7 +52,7 @@ def resolve(spec: str) -> ResolvedEncoder:
     """
     if spec == "nano":
         return _resolve_folder(spec, nano_folder())
-    if Path(spec).is_dir():
+    if spec and Path(spec).is_dir():
         return _resolve_folder(spec, Path(spec))
     if ":" not in spec:
         if "/" in spec or spec.startswith("."):
