@@ -238,6 +238,7 @@ def _entity_candidates(facts: Facts, place: Place, picture: PictureFacts) -> lis
         f"{' and '.join(picture.colours)} colours",
         _LIGHT_ENTITY[picture.light],
         f"{picture.contrast} contrast",
+        _FRAMING[picture.framing],
     ]
     return candidates
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 import mgld
+from mgld.build.source import GROUND_TRUTH_FILE
 from mgld.files import write_text_atomically
 from mgld.hub.features import features
 from mgld.hub.outputs import OutputFile, config_files
@@ -33,19 +34,28 @@ _ANNOTATOR_NOTES = {
 _MODEL_NOTE = "Answers, entities and labels were written by the annotator named above."
 
 
-def write_card(view: BuildView, outputs: Sequence[OutputFile], data_dir: Path, path: Path) -> None:
+def write_card(
+    view: BuildView,
+    outputs: Sequence[OutputFile],
+    data_dir: Path,
+    path: Path,
+    *,
+    source_root: str | Path | None = None,
+) -> None:
     """Write the card of the dataset whose files `outputs` lie in `data_dir` to `path`.
 
     Numbers of rows are read from the files. FileNotFoundError where one is missing, ValueError
-    where one does not hold the rows it should.
+    where one does not hold the rows it should. source_root: as in `export_dataset`.
     """
-    metadata = _metadata(view, outputs, data_dir)
+    root = Path(source_root) if source_root is not None else view.source_root()
+    world = (root / GROUND_TRUTH_FILE).is_file()
+    metadata = _metadata(outputs, data_dir, world=world)
     header = yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True, width=100)
-    text = f"---\n{header}---\n\n{_body(view, outputs, data_dir)}"
+    text = f"---\n{header}---\n\n{_body(view, outputs, data_dir, world=world)}"
     write_text_atomically(path, text)
 
 
-def _metadata(view: BuildView, outputs: Sequence[OutputFile], data_dir: Path) -> dict[str, Any]:
+def _metadata(outputs: Sequence[OutputFile], data_dir: Path, *, world: bool) -> dict[str, Any]:
     from datasets import DatasetInfo, SplitDict, SplitInfo
 
     sizes = {output.path: _file_size(data_dir / output.path, output) for output in outputs}
@@ -77,16 +87,15 @@ def _metadata(view: BuildView, outputs: Sequence[OutputFile], data_dir: Path) ->
         )
         infos.append({"config_name": config, **info._to_yaml_dict()})
     records = sum(file.rows for file in _record_files(outputs))
-    real = view.config.world_landmarks is None
     return {
-        "pretty_name": _title(view),
+        "pretty_name": _title(world),
         "language": ["en"],
         "license": "other",
         "license_name": "per-image-licences",
         "license_link": SOURCE_PAGE,
         "task_categories": ["visual-question-answering", "image-classification"],
         "size_categories": [_size_category(records)],
-        "source_datasets": ["extended|google-landmarks-v2"] if real else ["original"],
+        "source_datasets": ["original"] if world else ["extended|google-landmarks-v2"],
         "annotations_creators": ["machine-generated"],
         "tags": ["landmarks", "vision-language-models", "image-text"],
         "configs": configs,
@@ -94,7 +103,7 @@ def _metadata(view: BuildView, outputs: Sequence[OutputFile], data_dir: Path) ->
     }
 
 
-def _body(view: BuildView, outputs: Sequence[OutputFile], data_dir: Path) -> str:
+def _body(view: BuildView, outputs: Sequence[OutputFile], data_dir: Path, *, world: bool) -> str:
     template = Template(
         (files("mgld.hub") / "templates" / "dataset_card.md").read_text(encoding="utf-8")
     )
@@ -111,8 +120,8 @@ def _body(view: BuildView, outputs: Sequence[OutputFile], data_dir: Path) -> str
     facts = view.manifest.facts
     annotator = ", ".join(sorted(map(str, annotators)))
     return template.substitute(
-        title=_title(view),
-        what=_what(view),
+        title=_title(world),
+        what=_what(world),
         version=mgld.__version__,
         example=next((name for name in configs if name not in ("full", "eval", "names")), "full"),
         config_table=_table(
@@ -121,7 +130,7 @@ def _body(view: BuildView, outputs: Sequence[OutputFile], data_dir: Path) -> str
             for split, of_split in splits.items()
         ),
         names=f"{sum(file.rows for file in outputs if file.kind == 'names'):,}",
-        source=_source(view),
+        source="a procedural world (`mgld world`)" if world else "Google Landmarks v2, train",
         encoder=view.config.encoder,
         encoder_dtype=facts.encoder_dtype if facts else "unknown",
         encoder_fingerprint=facts.encoder_fingerprint if facts else "unknown",
@@ -149,24 +158,17 @@ def _body(view: BuildView, outputs: Sequence[OutputFile], data_dir: Path) -> str
     )
 
 
-def _title(view: BuildView) -> str:
-    if view.config.world_landmarks is None:
-        return "Multi-Granularity Landmark Dataset (MGLD)"
-    return "MGLD of a procedural world"
+def _title(world: bool) -> str:
+    return "MGLD of a procedural world" if world else "Multi-Granularity Landmark Dataset (MGLD)"
 
 
-def _what(view: BuildView) -> str:
-    if view.config.world_landmarks is None:
+def _what(world: bool) -> str:
+    if not world:
         return "Landmarks of Google Landmarks v2 (train), at several granularities."
     return (
         "A **procedural stand-in**: none of these landmarks exists, every picture was drawn by a "
-        "program, and people, licences and addresses in it are made up."
+        "program, and the people, licences and addresses in it are made up."
     )
-
-
-def _source(view: BuildView) -> str:
-    world = view.config.world_landmarks
-    return "Google Landmarks v2, train" if world is None else f"procedural world of {world:,}"
 
 
 def _record_files(outputs: Sequence[OutputFile]) -> list[OutputFile]:

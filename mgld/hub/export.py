@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mgld.files import atomic_path
 from mgld.hub.features import features
@@ -31,13 +31,15 @@ CARD = "README.md"
 def export_dataset(
     build_dir: str | Path,
     out_dir: str | Path,
+    source_root: str | Path | None = None,
     *,
     sizes: Sequence[int] | None = None,
     progress: Callable[[OutputFile], None] | None = None,
 ) -> list[OutputFile]:
     """Write the whole dataset of a build into `out_dir` and return what was written.
 
-    sizes: subset sizes (None: the build's setting). progress: called after each file. Files of an
+    source_root: folder of the images (None: the build's source). sizes: subset sizes (None: the
+    build's setting). progress: called after each file. Files of an
     earlier export that are no longer part of the dataset are removed. The card is written last, so
     a folder whose export was killed does not load.
 
@@ -56,14 +58,16 @@ def export_dataset(
             if path not in wanted:
                 path.unlink()
     for output in outputs:
-        write_output(view, output, out / output.path)
+        write_output(view, output, out / output.path, source_root=source_root)
         if progress:
             progress(output)
-    write_card(view, outputs, out, out / CARD)
+    write_card(view, outputs, out, out / CARD, source_root=source_root)
     return outputs
 
 
-def write_output(view: BuildView, output: OutputFile, path: Path) -> None:
+def write_output(
+    view: BuildView, output: OutputFile, path: Path, *, source_root: str | Path | None = None
+) -> None:
     """Write one file of the dataset to `path`, whole or not at all.
 
     Memory: the texts of this file's rows and the images of one row group. ValueError where an image
@@ -72,6 +76,7 @@ def write_output(view: BuildView, output: OutputFile, path: Path) -> None:
     import pyarrow.parquet as pq
     from datasets.arrow_writer import get_parquet_column_options
 
+    root = Path(source_root) if source_root is not None else view.source_root()
     kind = features(output.kind)
     schema = kind.arrow_schema
     with (
@@ -84,13 +89,13 @@ def write_output(view: BuildView, output: OutputFile, path: Path) -> None:
             **get_parquet_column_options(kind, schema),
         ) as writer,
     ):
-        for group in _groups(view, output):
+        for group in _groups(view, output, root):
             writer.write_table(group.select(schema.names).cast(schema), row_group_size=len(group))
         # What datasets' own writer records, read by tools that deduplicate uploads.
         writer.add_key_value_metadata({"content_defined_chunking": json.dumps(CHUNKING)})
 
 
-def _groups(view: BuildView, output: OutputFile) -> Iterator[pa.Table]:
+def _groups(view: BuildView, output: OutputFile, source_root: Path) -> Iterator[pa.Table]:
     """The file's row groups, one at a time."""
     if output.kind == "names":
         rows = view.table("catalog", "names", ["name", "landmark_ids"])
@@ -99,24 +104,26 @@ def _groups(view: BuildView, output: OutputFile) -> Iterator[pa.Table]:
     start = 0
     for length in output.row_groups:
         group = rows.slice(start, length)
-        yield group if output.kind == "names" else _with_images(view, group)
+        yield group if output.kind == "names" else _with_images(group, source_root)
         start += length
 
 
-def _with_images(view: BuildView, rows: pa.Table) -> pa.Table:
+def _with_images(rows: pa.Table, source_root: Path) -> pa.Table:
     """`rows` with their `image` column: the source's bytes, unchanged."""
     import pyarrow as pa
 
     images = [
-        {"bytes": _image(view, row), "path": f"{row['id']}.jpg"}
+        {"bytes": _image(source_root, row), "path": f"{row['id']}.jpg"}
         for row in rows.select(["id", "source", "offset", "size", "image_sha256"]).to_pylist()
     ]
     kind = pa.struct({"bytes": pa.binary(), "path": pa.string()})
     return rows.append_column("image", pa.array(images, kind))
 
 
-def _image(view: BuildView, row: dict[str, str | int]) -> bytes:
-    data = view.image_bytes(str(row["source"]), int(row["offset"]), int(row["size"]))
+def _image(source_root: Path, row: dict[str, Any]) -> bytes:
+    from mgld.gldv2 import read_image
+
+    data = read_image(source_root, row["source"], row["offset"], row["size"])
     if hashlib.sha256(data).hexdigest() != row["image_sha256"]:
         raise ValueError(
             f"image {row['id']} in {row['source']} is not what it was when it was selected: the "

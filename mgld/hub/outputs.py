@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING
 from mgld.hub.features import Kind
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from mgld.build.read import BuildView
 
 SHARD_BYTES = 450_000_000  # notes: shards of at most 500 MB ...
@@ -52,6 +50,8 @@ def list_outputs(view: BuildView, *, sizes: Sequence[int] | None = None) -> list
     sizes: subset sizes, the same for all methods; None: the build's setting. ValueError where a
     subset of that size was not made, or where there are no records.
     """
+    import pyarrow.compute as pc
+
     records = view.table("splits", "records")
     selection = view.table("selection", "part", ["landmark_id", "status", "size"])
     size_of = {
@@ -64,9 +64,13 @@ def list_outputs(view: BuildView, *, sizes: Sequence[int] | None = None) -> list
     }
     if not len(records):
         raise ValueError(f"{view.root} has no records: no landmark has a readable image")
-    train = _ids(records, "train")
-    test = _ids(records, "test")
-    paper = [row["landmark_id"] for row in _test_rows(records) if row["test_paper"]]
+    train_rows = records.filter(pc.equal(records["split"], "train")).sort_by("landmark_id")
+    test_rows = records.filter(pc.equal(records["split"], "test")).sort_by("test_order")
+    train: list[int] = train_rows["landmark_id"].to_pylist()
+    test: list[int] = test_rows["landmark_id"].to_pylist()
+    paper = test[: sum(test_rows["test_paper"].to_pylist())]
+    if not all(test_rows["test_paper"].to_pylist()[: len(paper)]):
+        raise ValueError("splits/records: test_paper is not the first part of the test records")
     outputs = [
         *_files("full/train", "record", train, size_of, (("full", "train"),)),
         *_files("full/test", "record", test, size_of, (("full", "test"),)),
@@ -90,42 +94,31 @@ def config_files(outputs: Sequence[OutputFile]) -> dict[str, dict[str, list[Outp
     return configs
 
 
-def _ids(records: pa.Table, split: str) -> list[int]:
-    if split == "test":
-        return [row["landmark_id"] for row in _test_rows(records)]
-    return sorted(row["landmark_id"] for row in records.to_pylist() if row["split"] == split)
-
-
-def _test_rows(records: pa.Table) -> list[dict[str, int]]:
-    rows = [row for row in records.to_pylist() if row["split"] == "test"]
-    rows.sort(key=lambda row: row["test_order"])
-    paper = [row["test_paper"] for row in rows]
-    if paper != sorted(paper, reverse=True):
-        raise ValueError("splits/records: test_paper is not the first part of the test records")
-    return rows
-
-
 def _subsets(
     view: BuildView, sizes: Sequence[int] | None, training: int
 ) -> Iterator[tuple[str, list[int], list[int]]]:
     """(method, landmark ids best first, subset sizes ascending) of every method of the build."""
+    import pyarrow.compute as pc
+
     from mgld.scoring import default_sizes
 
     asked = sizes if sizes is not None else view.config.sizes
     wanted = sorted(set(default_sizes(training) if asked is None else asked))
     if not wanted:
         return
-    ranked: dict[str, list[tuple[int, int]]] = {method: [] for method in view.config.methods}
-    for row in view.table("splits", "subsets").to_pylist():
-        ranked.setdefault(row["method"], []).append((row["position"], row["landmark_id"]))
+    subsets = view.table("splits", "subsets").sort_by(
+        [("method", "ascending"), ("position", "ascending")]
+    )
     for method in view.config.methods:
-        own = sorted(ranked[method])
+        own: list[int] = subsets.filter(pc.equal(subsets["method"], method))[
+            "landmark_id"
+        ].to_pylist()
         if len(own) < wanted[-1]:
             raise ValueError(
                 f"a {method} subset of {wanted[-1]} was asked for, but splits/subsets holds "
                 f"{len(own)} of that method; set `sizes` and run `mgld build` again"
             )
-        yield method, [landmark_id for _, landmark_id in own], wanted
+        yield method, own, wanted
 
 
 def _subset_files(
