@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mgld.vision.resolve import HUB_TEXT_FILES, hub_text_ids, pretrained_config, resolve
+from mgld.vision.resolve import (
+    HUB_TEXT_FILES,
+    hub_text_ids,
+    is_weights_file,
+    pretrained_config,
+    resolve,
+)
 
 
 def fetch(spec: str) -> Path:
@@ -18,7 +24,7 @@ def fetch(spec: str) -> Path:
         OSError: what cannot be downloaded.
     """
     name, _, pretrained = spec.partition(":")
-    if not pretrained or Path(spec).is_dir() or Path(pretrained).is_file():
+    if not pretrained or Path(spec).is_dir() or is_weights_file(name, pretrained):
         return resolve(spec).weights
     model_cfg, tag_cfg = pretrained_config(name, pretrained)
     from huggingface_hub import snapshot_download

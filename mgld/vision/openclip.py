@@ -29,7 +29,8 @@ def load_encoder(
         spec: "nano" (embedded), "NAME:PRETRAINED" (open_clip's names, e.g. `DEFAULT_ENCODER`; or
             NAME:FILE), or a folder as `mgld.vision.save_checkpoint` writes it.
         device: torch's name of a device; None: "cuda" where there is one, else "cpu".
-        dtype: what the towers compute in. "float32" (TF32 off), or on a GPU "bfloat16"/"float16".
+        dtype: what the towers compute in. "float32" (without TF32, unless torch was told to use it
+            for matrix products), or on a GPU "bfloat16" or "float16".
 
     Raises:
         ValueError: unknown names (with near matches), a dtype the device is not used with, or
@@ -161,8 +162,9 @@ class OpenClipEncoder:
         if batch_size < 1:
             raise ValueError(f"batch_size is at least 1, not {batch_size}")
         vectors = np.empty((count, self.embed_dim), dtype=np.float32)
-        # TF32 would be a third dtype that nobody stated
-        with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
+        # cuDNN's convolutions take TF32 by default, which nobody stated
+        exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
+        with torch.inference_mode(), exact:
             for start in range(0, count, batch_size):
                 stop = min(start + batch_size, count)
                 batch = features(start, stop).float()

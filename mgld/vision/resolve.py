@@ -59,7 +59,7 @@ def resolve(spec: str) -> ResolvedEncoder:
             raise FileNotFoundError(f"no encoder folder {spec!r}")
         raise ValueError(_unknown_model(spec))
     name, pretrained = spec.split(":", 1)
-    if Path(pretrained).is_file():
+    if is_weights_file(name, pretrained):
         model_cfg, weights = _model_config(name), Path(pretrained)
         tag_cfg: dict[str, Any] = {}
     else:
@@ -82,6 +82,13 @@ def resolve(spec: str) -> ResolvedEncoder:
 def nano_folder() -> Path:
     """Where the package keeps the embedded `nano` encoder."""
     return Path(str(resources.files("mgld.vision"))) / "nano"
+
+
+def is_weights_file(name: str, pretrained: str) -> bool:
+    """Whether what follows the colon is a file: open_clip's own tags go first."""
+    import open_clip
+
+    return not open_clip.get_pretrained_cfg(name, pretrained) and Path(pretrained).is_file()
 
 
 def pretrained_config(name: str, pretrained: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -20,7 +20,7 @@ from open_clip import pretrained
 from open_clip.constants import INCEPTION_MEAN
 from PIL import Image
 from safetensors.torch import save_file
-from vision_tiny import tiny_config, tiny_model
+from vision_tiny import put_into_hub_cache, tiny_config, tiny_model
 
 from mgld.vision import DEFAULT_ENCODER, load_encoder
 from mgld.vision.fetch import fetch
@@ -73,16 +73,6 @@ def loopback(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     server.server_close()
 
 
-def put_into_hub_cache(cache: Path, repo: str, name: str, source: Path) -> None:
-    """A file as `hf_hub_download` leaves it."""
-    folder = cache / f"models--{repo.replace('/', '--')}"
-    snapshot = folder / "snapshots" / ("0" * 40)
-    snapshot.mkdir(parents=True)
-    (folder / "refs").mkdir()
-    (folder / "refs" / "main").write_text("0" * 40)
-    source.rename(snapshot / name)
-
-
 def test_missing_weights_name_the_command(
     tiny_in_open_clip: dict[str, Any], connections: list[Any]
 ) -> None:
@@ -128,10 +118,8 @@ def test_cached_weights_load_without_network(
     photos: list[Image.Image],
 ) -> None:
     state = tiny_model(tiny_in_open_clip).state_dict()
-    save_file(state, tmp_path / "weights")
-    put_into_hub_cache(
-        tmp_path / "hub", "org/tiny", "open_clip_model.safetensors", tmp_path / "weights"
-    )
+    save_file(state, tmp_path / "open_clip_model.safetensors")
+    put_into_hub_cache(tmp_path / "hub", "org/tiny", tmp_path / "open_clip_model.safetensors")
     encoder = load_encoder("tiny:hub", device="cpu")
     assert encoder.preprocess_cfg["mean"] == INCEPTION_MEAN
     # open_clip 3.3 must be told of the tag's QuickGELU; without it the vectors are others
@@ -153,8 +141,8 @@ def test_cached_weights_load_without_network(
 
 
 def test_a_tag_that_names_its_file(tiny_in_open_clip: dict[str, Any], tmp_path: Path) -> None:
-    torch.save({"state_dict": tiny_model(tiny_in_open_clip).state_dict()}, tmp_path / "weights")
-    put_into_hub_cache(tmp_path / "hub", "org/named", "tiny.pt", tmp_path / "weights")
+    torch.save({"state_dict": tiny_model(tiny_in_open_clip).state_dict()}, tmp_path / "tiny.pt")
+    put_into_hub_cache(tmp_path / "hub", "org/named", tmp_path / "tiny.pt")
     assert load_encoder("tiny:named", device="cpu").resolved.weights.name == "tiny.pt"
 
 
@@ -177,6 +165,15 @@ def test_a_weights_file_after_the_colon(tiny_in_open_clip: dict[str, Any], tmp_p
     spec = f"tiny:{tmp_path / 'mine.safetensors'}"
     assert load_encoder(spec, device="cpu").embed_dim == 24
     assert fetch(spec) == tmp_path / "mine.safetensors"
+
+
+def test_a_file_called_like_a_tag_is_not_taken_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "openai").write_text("notes")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match="mgld encoder fetch"):
+        resolve(DEFAULT_ENCODER)
 
 
 @pytest.mark.parametrize(
