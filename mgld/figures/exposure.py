@@ -40,6 +40,8 @@ def draw_exposure(
             bins = [row for row in rows if row["exposure"] == label]
             place = {row["bin"]: x for x, row in enumerate(bins)}
             _panel(axis, bins, place, counts, rank)
+            if not wide:
+                axis.tick_params(axis="x", labelrotation=30)
             rank_axis(axis, names)
             axis.set_title(label)
             axis.set_xlabel("times shown to the encoder")
@@ -81,14 +83,11 @@ def _panel(
         at = place[row["bin"]]
         colour = VERMILLION if row["low"] == 0 else BLUE
         axis.plot(
-            [at, at], [row["rank_q25"], row["rank_q75"]], color=colour, lw=5, alpha=0.35,
+            [at, at], [row["rank_q25"], row["rank_q75"]], color=colour, lw=5, alpha=0.5,
             solid_capstyle="round",
         )  # fmt: skip
         axis.plot(at, row["median_rank"], "o", color=colour, ms=6.5, mec=INK, mew=0.7, zorder=5)
-    axis.set_xticks(
-        range(len(bins)), [str(row["bin"]) for row in bins], rotation=40, ha="right",
-        rotation_mode="anchor",
-    )  # fmt: skip
+    axis.set_xticks(range(len(bins)), [str(row["bin"]) for row in bins])
     axis.set_xlim(-0.6, len(bins) - 0.4)
     axis.grid(visible=False, axis="x")
 
