@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 BLOCK_ROWS = 1 << 16
 RAW_CHARACTERS = 500
+MAX_ROW_LINES = 100  # so that a quote left open in a file of millions of lines stays cheap
 
 REJECT_SCHEMA = pa.schema(
     [
@@ -61,6 +62,8 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
+        if len(self.taken) >= MAX_ROW_LINES:
+            raise csv.Error(f"a quote is not closed within {MAX_ROW_LINES} lines")
         line = self._returned.popleft() if self._returned else next(self._handle)
         self.taken.append(line)
         return line

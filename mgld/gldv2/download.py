@@ -165,6 +165,10 @@ class Downloader:
                 if response.headers.get("Content-Encoding", "identity") != "identity":
                     raise DownloadError(f"{shown(url)}: the server sent it compressed, unasked")
                 version = _version(url, response)
+                chunked = response.headers.get("Transfer-Encoding", "").lower() == "chunked"
+                if version.total is None and not chunked:
+                    # The end of the connection would look like the end of the file.
+                    raise DownloadError(f"{shown(url)}: the server does not say how long it is")
                 if code == 206:
                     self._check_range(response, start, have, version, part)
                 else:
@@ -187,7 +191,7 @@ class Downloader:
     ) -> None:
         """A 206 must continue exactly what is there; otherwise start again."""
         match = CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-        same = have is not None and (have.etag, have.total) == (now.etag, now.total)
+        same = have is not None and (have.validator, have.total) == (now.validator, now.total)
         if match is None or int(match[1]) != start or not same:
             _discard(part)
             raise _TransientError("the server sent another part, or the file changed", 0.0)
@@ -229,7 +233,8 @@ class Downloader:
     def check_redirect(self, url: str) -> None:
         """Refuse a redirect to a private address, so that no server can point us inside.
 
-        The host the user gave is exempt, with its port. Raises DownloadError.
+        The host the user gave is exempt, with its port. Every address the name has now is looked
+        at; the connection that follows resolves it again. Raises DownloadError.
         """
         import httpx2
 

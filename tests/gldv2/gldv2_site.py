@@ -21,6 +21,9 @@ class Fault:
     body: bytes | None = None
     """Serve these bytes instead of the file's."""
     ignore_range: bool = False
+    ignore_if_range: bool = False
+    framing: str = "length"
+    """How the end of the body is told: length, chunked, or close (by the connection only)."""
     shift: int = 0
     """Answer a Range request from this many bytes further on."""
 
@@ -86,6 +89,7 @@ class Site:
             if self.etags:
                 headers.setdefault("ETag", etag)
             same = request.headers["If-Range"] in (None, headers.get("ETag"))
+            same = same or fault.ignore_if_range
             if wanted and same and not fault.ignore_range:
                 start = int(wanted.removeprefix("bytes=").rstrip("-")) + fault.shift
                 status = 206 if start < len(data) else 416
@@ -96,7 +100,11 @@ class Site:
         request.send_response(status)
         for name, value in headers.items():
             request.send_header(name, value)
-        request.send_header("Content-Length", str(len(body)))
+        if fault.framing == "length":
+            request.send_header("Content-Length", str(len(body)))
+        elif fault.framing == "chunked":
+            request.send_header("Transfer-Encoding", "chunked")
+            body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
         request.end_headers()
         end = len(body) if fault.drop_after is None else fault.drop_after
         try:
@@ -107,5 +115,5 @@ class Site:
                     time.sleep(step / self.bytes_per_second)
         except (BrokenPipeError, ConnectionResetError):
             request.close_connection = True  # the client was killed or gave up
-        if fault.drop_after is not None:
+        if fault.drop_after is not None or fault.framing == "close":
             request.close_connection = True

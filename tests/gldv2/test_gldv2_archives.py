@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,7 @@ def test_members_are_judged_one_by_one(tmp_path: Path) -> None:
         member(f"b/{B}.jpg", type=tarfile.LNKTYPE, linkname=f"a/a/a/{A}.jpg"),
         member(f"b/{B}.jpg", type=tarfile.CHRTYPE),
         member(f"b/{B}.jpg", type=tarfile.FIFOTYPE),
+        member(f"b/{B}.jpg", b"x", type=tarfile.GNUTYPE_SPARSE),
         member(f"b/{B}.jpg"),
         member(f"b/{B}.JPEG", b"after the empty one"),
         member("ill\udcff.jpg", b"x"),
@@ -68,7 +70,7 @@ def test_members_are_judged_one_by_one(tmp_path: Path) -> None:
         ("a", "ok"),
         ("a", "duplicate"),
         *[("", "not_an_image_name")] * 4,
-        *[("", "unsafe_path")] * 8,
+        *[("", "unsafe_path")] * 9,
         ("b", "empty"),
         ("b", "ok"),
         ("", "not_an_image_name"),
@@ -121,17 +123,18 @@ def test_a_negative_size_does_not_go_round_in_circles(tmp_path: Path) -> None:
     path = write_tar(
         tmp_path / "images_000.tar",
         member(f"{A}.jpg", b"x"),
-        member(f"{B}.jpg", b"x"),
+        member("README", b"x"),
     )
     data = bytearray(path.read_bytes())
     header = data[1024:1536]
-    header[124:136] = (-1024).to_bytes(12, "big", signed=True)  # GNU base-256
+    header[124:136] = (-512).to_bytes(12, "big", signed=True)  # GNU base-256
     header[148:156] = b"        "
     header[148:156] = b"%06o\0 " % sum(header)
     data[1024:1536] = header
     path.write_bytes(data)
-    entries = read(tmp_path)
+    entries = list(islice(iter_images(tmp_path, "images_000.tar"), 9))
     assert statuses(entries) == [("a", "ok"), ("", "truncated_archive")]
+    assert "negative size" in entries[-1].reason
 
 
 @pytest.mark.parametrize("content", [b"<html>" * 500, b"\x1f\x8b" + b"x" * 2000, b"PK\3\4" * 400])

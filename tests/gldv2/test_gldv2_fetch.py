@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
@@ -18,7 +17,7 @@ from gldv2_site import Fault, Site
 
 from mgld.cli import main
 from mgld.gldv2 import download
-from mgld.gldv2.fetch import Fetched, fetch, parse_tars
+from mgld.gldv2.fetch import BASE_URL, Fetched, fetch, parse_tars
 
 TAR = "train/images_000.tar"
 DATA = random.Random(0).randbytes(600_000)
@@ -195,17 +194,27 @@ def test_a_file_that_changed_on_the_server_is_not_joined(site: Site, tmp_path: P
     assert [status for _, status in site.requests(TAR)] == [200]
 
 
-def test_a_changed_file_is_seen_even_if_the_server_ignores_if_range(
+def test_a_changed_table_is_seen_even_if_the_server_ignores_if_range(
     site: Site, tmp_path: Path
 ) -> None:
+    path = "metadata/train.csv"  # no md5 is published that would show a wrong joint
+    for name in TABLES:
+        site.files[f"metadata/{name}"] = DATA
+    site.faults[path] = [Fault(drop_after=200_000), Fault(status=400)]
+    assert fetch(tmp_path, base_url=site.url, backoff_s=0.001)[0].status == "failed"
+    site.files[path] = DATA[::-1]
+    site.faults[path] = [Fault(ignore_if_range=True)]
+    assert fetch(tmp_path, base_url=site.url, backoff_s=0.001)[0].status == "downloaded"
+    assert (tmp_path / path).read_bytes() == DATA[::-1]
+    assert [status for _, status in site.requests(path)] == [200, 400, 206, 200]
+
+
+def test_a_part_of_another_address_is_not_continued(site: Site, tmp_path: Path) -> None:
     start_half(site, tmp_path)
-    site.add_tar(0, DATA[::-1])
     state = tmp_path / f"{TAR}.part.json"
-    version = json.loads(state.read_text())
-    # The server joins whatever we name: only the ETag of its answer gives the change away.
-    site.faults[TAR] = [Fault(headers={"ETag": version["etag"] + "x"}), Fault()]
+    state.write_text(state.read_text().replace("http://127.0.0.1", "http://mirror.example"))
     assert get_tar(site, tmp_path).status == "downloaded"
-    assert (tmp_path / TAR).read_bytes() == DATA[::-1]
+    assert site.requests(TAR) == [(None, 200)]
 
 
 def test_without_validators_nothing_is_resumed(site: Site, tmp_path: Path) -> None:
@@ -235,6 +244,19 @@ def test_a_part_that_is_complete_or_too_long(site: Site, tmp_path: Path) -> None
         assert site.requests(TAR)[0][1] == 416
         assert (tmp_path / TAR).read_bytes() == DATA
         (tmp_path / TAR).unlink()
+
+
+def test_a_body_without_an_end_is_not_taken_for_whole(site: Site, tmp_path: Path) -> None:
+    path = "metadata/train.csv"
+    for name in TABLES:
+        site.files[f"metadata/{name}"] = DATA
+    site.faults[path] = [Fault(framing="close", drop_after=1000)]
+    first = fetch(tmp_path, base_url=site.url, backoff_s=0.001)[0]
+    assert (first.status, "how long it is" in first.reason) == ("failed", True)
+    # Chunks tell their end: a cut is seen and made good.
+    site.faults[path] = [Fault(framing="chunked", drop_after=5000), Fault(framing="chunked")]
+    assert fetch(tmp_path, base_url=site.url, backoff_s=0.001)[0].status == "downloaded"
+    assert (tmp_path / path).read_bytes() == DATA
 
 
 def test_missing_md5_optional_and_required_tables(site: Site, tmp_path: Path) -> None:
@@ -443,6 +465,13 @@ def test_archive_lists() -> None:
     for text in ("", "500", "3-1", "a", "1,,2", "-1", "1-", "0-500", "٣"):
         with pytest.raises(ValueError, match="is not an archive number"):
             parse_tars(text)
+
+
+def test_the_command_and_the_library_have_the_same_default() -> None:
+    from mgld.cli.fetch import fetch as command
+
+    defaults = {option.name: option.default for option in command.params}
+    assert defaults["base_url"] == BASE_URL
 
 
 def test_the_command_says_what_failed_and_what_to_do(site: Site, tmp_path: Path) -> None:
