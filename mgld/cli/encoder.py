@@ -21,7 +21,7 @@ def encoder() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 @user_errors
 def info(spec: str, as_json: bool) -> None:
-    """Show what an encoder is: dimension, weights, dtype, context, fingerprint."""
+    """Show dimension, dtype, context, fingerprint."""
     import json
 
     from mgld.vision import load_encoder
@@ -60,7 +60,7 @@ def fetch(spec: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 @user_errors
 def export(spec: str, directory: str, as_json: bool) -> None:
-    """Write an encoder as a transformers CLIP checkpoint and check that it is the same.
+    """Write an encoder as a transformers checkpoint.
 
     The folder appears only if images and names come out equal, to 1e-4, through both libraries.
     """
