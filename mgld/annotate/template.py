@@ -110,9 +110,12 @@ class TemplateAnnotator:
         place = _place(source)
         written = dict.fromkeys([*facts.aliases, *other_names(source.name)])
         aliases = [alias for alias in written if alias.strip() and alias != source.name]
-        entities = choose_entities(
-            _entity_candidates(facts, place, picture), name=source.name, aliases=aliases
-        )
+        candidates = _entity_candidates(facts, place, picture)
+        entities = choose_entities(candidates, name=source.name, aliases=aliases)
+        if len(entities) < MIN_ENTITIES:
+            # Little was left after the name's own words went ("Grey Daylight"): say what is bland.
+            candidates += [f"{picture.contrast} contrast", _FRAMING[picture.framing]]
+            entities = choose_entities(candidates, name=source.name, aliases=aliases)
         if len(entities) < MIN_ENTITIES:
             return self._no_entities(
                 source.landmark_id, "error", f"only {len(entities)} fit entities were found"
@@ -237,9 +240,9 @@ def _entity_candidates(facts: Facts, place: Place, picture: PictureFacts) -> lis
         f"{picture.bottom} foreground",
         f"{' and '.join(picture.colours)} colours",
         _LIGHT_ENTITY[picture.light],
-        f"{picture.contrast} contrast",
-        _FRAMING[picture.framing],
     ]
+    if picture.contrast != "moderate":
+        candidates.append(f"{picture.contrast} contrast")
     return candidates
 
 

@@ -16,6 +16,7 @@ from mgld.build.source import GROUND_TRUTH_FILE
 from mgld.files import write_text_atomically
 from mgld.hub.features import features
 from mgld.hub.outputs import OutputFile, config_files
+from mgld.hub.rows import public_encoder
 
 if TYPE_CHECKING:
     from mgld.build.read import BuildView
@@ -116,7 +117,8 @@ def _body(view: BuildView, outputs: Sequence[OutputFile], data_dir: Path, *, wor
     configs = config_files(outputs)
     selection = view.table("selection", "part", ["status"])
     left_out = Counter(selection["status"].to_pylist())
-    del left_out["ok"]
+    # What has an image and is no record lacks an answer or entities.
+    left_out["not annotated"] = left_out.pop("ok", 0) - records
     facts = view.manifest.facts
     annotator = ", ".join(sorted(map(str, annotators)))
     return template.substitute(
@@ -131,7 +133,7 @@ def _body(view: BuildView, outputs: Sequence[OutputFile], data_dir: Path, *, wor
         ),
         names=f"{sum(file.rows for file in outputs if file.kind == 'names'):,}",
         source="a procedural world (`mgld world`)" if world else "Google Landmarks v2, train",
-        encoder=view.config.encoder,
+        encoder=public_encoder(view.config.encoder),
         encoder_dtype=facts.encoder_dtype if facts else "unknown",
         encoder_fingerprint=facts.encoder_fingerprint if facts else "unknown",
         name_template=view.config.template,
@@ -144,6 +146,7 @@ def _body(view: BuildView, outputs: Sequence[OutputFile], data_dir: Path, *, wor
         left_out="".join(
             f" Left out: {count:,} with status `{status}`."
             for status, count in sorted(left_out.items())
+            if count
         ),
         label_table="| label | rows | share |\n|---|---:|---:|\n"
         + _table(

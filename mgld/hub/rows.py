@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from mgld.build.read import shard_paths
@@ -115,7 +116,9 @@ def join_rows(view: BuildView, landmark_ids: Sequence[int]) -> pa.Table:
             "source_url": images["url"],
             "title": images["title"],
             "image_sha256": selection["sha256"],
-            "encoder": pa.array([view.config.encoder] * len(image_ids), pa.string()),
+            "encoder": pa.array(
+                [public_encoder(view.config.encoder)] * len(image_ids), pa.string()
+            ),
             "encoder_fingerprint": pa.array([fingerprint] * len(image_ids), pa.string()),
             "question_id": qa["question_id"],
             "annotator": qa["annotator"],
@@ -127,6 +130,14 @@ def join_rows(view: BuildView, landmark_ids: Sequence[int]) -> pa.Table:
             "size": selection["size"],
         }
     )
+
+
+def public_encoder(spec: str) -> str:
+    """An encoder's spec as it is published: of a folder its name alone, not where it lay.
+
+    The fingerprint beside it says exactly which weights it was.
+    """
+    return spec if ":" in spec else PurePath(spec).name
 
 
 def _rows(
