@@ -129,7 +129,8 @@ def _block(
         rows, columns = sifted.top
         if len(rows):
             sims = exact_sim_pairs(images, rows, vectors, columns)
-            best, best_sim = _merge(best, best_sim, rows, columns, sims)
+            good = sims >= best_sim[rows, -1]  # few, once earlier blocks have set a mark
+            best, best_sim = _merge(best, best_sim, rows[good], columns[good], sims[good])
     return above, (best, best_sim)
 
 

@@ -63,8 +63,10 @@ class DenseEngine:
             floor = self._column(top_floor(best[:, 0], self._bound))
             above = sims > high
             yield Sifted(
-                above=above.sum(dim=1).cpu().numpy() + self._extra_above(above, start, stop),
-                near=_pairs((sims >= low) & ~above, start),
+                # int32: several times faster than the default, and a block has few names.
+                above=above.sum(dim=1, dtype=torch.int32).cpu().numpy()
+                + self._extra_above(above, start, stop),
+                near=_pairs((sims >= low) ^ above, start),  # what is above is also >= low
                 top=_pairs(sims >= floor, start),
             )
 

@@ -97,10 +97,11 @@ def _sum_products(a: Float32, b: Float32) -> Float64:
     a million) `math.fsum` decides.
     """
     dim = a.shape[1]
-    lengths = np.einsum("ij,ij->i", a, a) * np.einsum("ij,ij->i", b, b)
-    # Computed in float32, at most 13 % off for d <= 2^20: below 1.5 is below 2.
-    fits = (lengths < 1.5) & (dim <= _MAX_DIM)
-    with np.errstate(invalid="ignore"):  # rows that are not finite are refused below
+    # Rows that overflow here, or are not finite, are left to fsum, which refuses the latter.
+    with np.errstate(over="ignore", invalid="ignore"):
+        lengths = np.einsum("ij,ij->i", a, a) * np.einsum("ij,ij->i", b, b)
+        # Computed in float32, at most 13 % off for d <= 2^20: below 1.5 is below 2.
+        fits = (lengths < 1.5) & (dim <= _MAX_DIM)
         products = np.multiply(a, b, dtype=np.float64)
         q = products + _SHIFT
         q -= _SHIFT

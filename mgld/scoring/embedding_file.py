@@ -1,0 +1,99 @@
+"""Vectors made elsewhere: one `.npz` file, joined on image ids and names.
+
+    np.savez(FILE, image_ids=[...], images=..., name_strings=[...], names=...)
+
+- image_ids: text [M], the dataset's `id` of each image; images: float32 [M, d]
+- name_strings: text [N], candidate names; names: float32 [N, d]
+
+Rows are unit vectors in any order; text is compared after Unicode NFC. What the dataset does not
+have is ignored, so one file serves every config.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mgld.scoring import validate
+
+_KEYS = ("image_ids", "images", "name_strings", "names")
+
+
+@dataclass(frozen=True)
+class EmbeddingFile:
+    """The content of an embedding file: vectors and the rows that ids and names stand in."""
+
+    path: Path
+    images: NDArray[np.float32]
+    image_rows: dict[str, int]
+    names: NDArray[np.float32]
+    name_rows: dict[str, int]
+
+    def images_of(self, ids: Sequence[str]) -> NDArray[np.float32]:
+        """float32 [len(ids), d]; ValueError naming the ids that have no vector."""
+        return self._take(self.images, self.image_rows, ids, "images")
+
+    def names_of(self, names: Sequence[str]) -> NDArray[np.float32]:
+        """float32 [len(names), d]; ValueError naming the names that have no vector."""
+        return self._take(self.names, self.name_rows, names, "names")
+
+    def _take(
+        self, vectors: NDArray[np.float32], rows: dict[str, int], keys: Sequence[str], what: str
+    ) -> NDArray[np.float32]:
+        normal = [unicodedata.normalize("NFC", key) for key in keys]
+        missing = [key for key in normal if key not in rows]
+        if missing:
+            some = ", ".join(repr(key) for key in missing[:3])
+            raise ValueError(
+                f"{self.path} has no vector for {len(missing)} of {len(keys)} {what}: "
+                f"{some}{', ...' if len(missing) > 3 else ''}"
+            )
+        return vectors[[rows[key] for key in normal]]
+
+
+def read_embeddings(path: Path) -> EmbeddingFile:
+    """Read and check an embedding file; ValueError saying what is wrong, OSError if unreadable."""
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if not isinstance(loaded, np.lib.npyio.NpzFile):
+            raise ValueError("one array, not an .npz of several")
+        with loaded:
+            absent = [key for key in _KEYS if key not in loaded]
+            if absent:
+                raise ValueError(f"it lacks {', '.join(absent)}")
+            arrays: dict[str, NDArray[Any]] = {key: loaded[key] for key in _KEYS}
+        images = validate.vectors("image", arrays["images"])
+        names = validate.vectors("name", arrays["names"])
+        if images.shape[1] != names.shape[1]:
+            raise ValueError(f"images have {images.shape[1]} dimensions, names {names.shape[1]}")
+        return EmbeddingFile(
+            path=path,
+            images=images,
+            image_rows=_rows("image_ids", arrays["image_ids"], len(images)),
+            names=names,
+            name_rows=_rows("name_strings", arrays["name_strings"], len(names)),
+        )
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"{path}: {error}. Expected an .npz with text arrays image_ids and name_strings and "
+            "float32 unit vectors images [M, d] and names [N, d]"
+        ) from error
+
+
+def _rows(label: str, keys: NDArray[Any], length: int) -> dict[str, int]:
+    """Key -> row, of an array of unique text [length]."""
+    if keys.dtype.kind != "U" or keys.shape != (length,):
+        raise ValueError(f"{label}: expected text [{length}], got {keys.dtype} {list(keys.shape)}")
+    rows: dict[str, int] = {}
+    for row, key in enumerate(keys.tolist()):
+        normal = unicodedata.normalize("NFC", key)
+        if rows.setdefault(normal, row) != row:
+            raise ValueError(f"{label}[{row}] = {key!r} occurs twice")
+    return rows
