@@ -19,14 +19,9 @@ from pathlib import Path
 from types import FrameType
 
 from mgld.build.config import BuildConfig
+from mgld.build.facts import learn_facts
 from mgld.build.folder import WORK_FOLDER, locked, open_folder, prune, publish
-from mgld.build.manifest import (
-    STAGE_NAMES,
-    BuildFacts,
-    Manifest,
-    ShardEntry,
-    fingerprint,
-)
+from mgld.build.manifest import STAGE_NAMES, Manifest, ShardEntry, fingerprint
 from mgld.build.plan import Context, PlannedShard, Step, plan_step, step_settings
 from mgld.build.progress import Progress, SilentProgress
 from mgld.build.runner import Runner, TaskError, local_runner
@@ -36,7 +31,6 @@ from mgld.build.stages import STEPS
 
 SOURCE_FOLDER = "source"
 PACKAGES = ("mgld", "torch", "open_clip_torch", "numpy", "pillow", "pyarrow", "faiss-cpu")
-LEARNS_FACTS = {"embeddings", "qa", "entities"}
 
 
 class BuildError(RuntimeError):
@@ -65,22 +59,22 @@ def build_dataset(
     only these, the ones before them must be complete. `workers`: processes; 1 is this one. The
     result does not depend on it. Returns the manifest.
 
-    ValueError: a folder that is no build, another build running in it, a stage that lacks what it
-    reads, or wrong settings. FileNotFoundError: no source or encoder. BuildError: a shard failed.
-    BuildStoppedError: Ctrl-C or SIGTERM.
+    ValueError: a folder that is no build, another build running in it, or a stage that lacks what
+    it reads. FileNotFoundError: no source. OSError: a full disk. BuildError: a shard failed, or
+    encoder or annotator could not be loaded. BuildStoppedError: Ctrl-C or SIGTERM.
     """
     root = Path(out).absolute()
     progress = progress or SilentProgress()
     unknown = set(stages) - set(STAGE_NAMES)
     if unknown:
         raise ValueError(f"no stage {', '.join(sorted(unknown))}; it is {', '.join(STAGE_NAMES)}")
-    with locked(root), _stoppable(root):
+    with locked(root), _stoppable(root), _explained(root):
         manifest = open_folder(config, root)
-        _write_world(config, root, progress)
+        _write_world(config, root, workers, progress)
         source = SourceIndex(root, config.source_root(root))
         with local_runner(workers) as runner:
             source.refresh(runner, progress.note)
-            facts = _learn_facts(config, stages, manifest)
+            facts = learn_facts(config, stages, manifest, runner)
             manifest.facts = facts
             environment = _environment()
             manifest.environments[fingerprint(environment)[:12]] = environment
@@ -116,7 +110,26 @@ def _stoppable(root: Path) -> Iterator[None]:
             signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
-def _write_world(config: BuildConfig, root: Path, progress: Progress) -> None:
+@contextmanager
+def _explained(root: Path) -> Iterator[None]:
+    """Say of a failed shard or a full disk what is left and what to do."""
+    try:
+        yield
+    except (TaskError, OSError) as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise OSError(
+                error.errno,
+                f"no space left on the disk of {root}: nothing is written by halves, finished "
+                f"shards are kept; free some space and run the same command again ({error})",
+            ) from error
+        if isinstance(error, OSError):
+            raise
+        raise BuildError(
+            f"{error}\nFinished shards are kept; the same command goes on from here.", error.details
+        ) from error
+
+
+def _write_world(config: BuildConfig, root: Path, workers: int, progress: Progress) -> None:
     """Write the procedural source into the build, where it is not there yet."""
     landmarks = config.world_landmarks
     if landmarks is None:
@@ -130,30 +143,12 @@ def _write_world(config: BuildConfig, root: Path, progress: Progress) -> None:
         return
     progress.note(f"source: writing a world of {landmarks} landmarks")
     try:
-        write_world(folder, landmarks=landmarks)
+        write_world(folder, landmarks=landmarks, workers=workers)
     except ValueError:
         # Another world, of an earlier setting. The folder is ours: the source of this build.
         shutil.rmtree(folder)
-        write_world(folder, landmarks=landmarks)
+        write_world(folder, landmarks=landmarks, workers=workers)
     marker.write_text(identity, encoding="utf-8")
-
-
-def _learn_facts(config: BuildConfig, stages: Sequence[str], manifest: Manifest) -> BuildFacts:
-    """What the settings mean, by loading encoder and annotator; the last answer where none runs."""
-    if manifest.facts is not None and not LEARNS_FACTS & set(stages):
-        return manifest.facts
-    from mgld.annotate import load_annotator
-    from mgld.vision import load_encoder
-
-    annotator = load_annotator(config.annotator, seed=config.seed)
-    encoder = load_encoder(config.encoder, device=config.device, dtype=config.dtype)
-    return BuildFacts(
-        encoder_fingerprint=encoder.fingerprint,
-        encoder_dtype=encoder.dtype,
-        embed_dim=encoder.embed_dim,
-        annotator_id=annotator.id,
-        prompt_version=annotator.prompt_version,
-    )
 
 
 def _run_step(
@@ -187,16 +182,6 @@ def _run_step(
             )
             manifest.save(root)
             progress.shard()
-    except TaskError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise OSError(error.errno, _disk_full(root, str(error))) from error
-        raise BuildError(
-            f"{error}\nFinished shards are kept; the same command goes on from here.", error.details
-        ) from error
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise OSError(error.errno, _disk_full(root, step.key)) from error
-        raise
     finally:
         shutil.rmtree(work, ignore_errors=True)
     progress.end()
@@ -214,13 +199,6 @@ def _require_before(step: Step, context: Context) -> None:
                 f"stage {step.stage} needs stage {before.stage}, which is not complete: "
                 "run `mgld build` without --stage, or name it too"
             )
-
-
-def _disk_full(root: Path, what: str) -> str:
-    return (
-        f"no space left on the disk of {root} ({what}). Nothing was written by halves: "
-        "free some space and run the same command again"
-    )
 
 
 def _task(step: Step, shard: PlannedShard, context: Context, work: Path) -> ShardTask:

@@ -40,7 +40,11 @@ R = TypeVar("R")
 
 
 class TaskError(RuntimeError):
-    """A task failed. `errno` is that of an OSError, else None; `details` is the traceback."""
+    """A task failed. `errno` is that of an OSError, else None.
+
+    `details` is the traceback, or "" for a ValueError or OSError: those say what is wrong with the
+    input, others are bugs.
+    """
 
     def __init__(self, message: str, *, errno: int | None = None, details: str = "") -> None:
         super().__init__(message)
@@ -61,7 +65,9 @@ class _Failure:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}"
         gist = f"{type(error).__name__}: {error} ({where})"
-        return cls(gist, getattr(error, "errno", None), "".join(traceback.format_exception(error)))
+        expected = isinstance(error, ValueError | OSError)
+        details = "" if expected else "".join(traceback.format_exception(error))
+        return cls(gist, getattr(error, "errno", None), details)
 
     def raise_for(self, task: Task) -> None:
         raise TaskError(f"{task.label}: {self.gist}", errno=self.errno, details=self.details)

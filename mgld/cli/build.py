@@ -101,7 +101,7 @@ def build(
                 progress=progress,
             )
     except BuildError as error:
-        click.echo(error.details, err=True)
+        click.echo(error.details, err=True, nl=bool(error.details))
         raise click.ClickException(str(error)) from error
     except BuildStoppedError as error:
         raise click.ClickException(str(error)) from error

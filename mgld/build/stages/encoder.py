@@ -33,8 +33,10 @@ def worker_encoder(task: ShardTask) -> Iterator[Encoder]:
     """
     import torch
 
-    config, facts = task.config, task.facts
-    encoder = _load(config.encoder, config.device, config.dtype, facts.encoder_fingerprint)
+    config = task.config
+    encoder = _load(config.encoder, config.device, config.dtype)
+    if encoder.fingerprint != task.facts.encoder_fingerprint:
+        raise ValueError(f"encoder {config.encoder} changed while the build ran; run it again")
     before = torch.get_num_threads()
     torch.set_num_threads(config.threads)
     try:
@@ -43,11 +45,14 @@ def worker_encoder(task: ShardTask) -> Iterator[Encoder]:
         torch.set_num_threads(before)
 
 
+def freshly_loaded(config: BuildConfig) -> Encoder:
+    """The encoder as it is on disk now; this process then keeps it for its shards."""
+    _load.cache_clear()
+    return _load(config.encoder, config.device, config.dtype)
+
+
 @lru_cache(maxsize=1)
-def _load(spec: str, device: str, dtype: str, fingerprint: str) -> Encoder:
+def _load(spec: str, device: str, dtype: str) -> Encoder:
     from mgld.vision import load_encoder
 
-    encoder = load_encoder(spec, device=device, dtype=dtype)
-    if encoder.fingerprint != fingerprint:
-        raise ValueError(f"encoder {spec} changed while the build was running; run it again")
-    return encoder
+    return load_encoder(spec, device=device, dtype=dtype)

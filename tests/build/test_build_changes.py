@@ -1,0 +1,179 @@
+"""A rerun remakes exactly what depends on what changed; seen by the files it writes anew."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from build_source import jpeg, write_encoder, write_tar
+
+from mgld.build import BuildConfig, BuildView, build_dataset
+
+Stamps = dict[str, tuple[int, int]]
+
+
+def stamps(root: Path) -> Stamps:
+    """Inode and modification time of every output: a file written anew has others."""
+    return {
+        path.relative_to(root).as_posix(): (path.stat().st_ino, path.stat().st_mtime_ns)
+        for stage in BuildView(root).manifest.stages
+        for path in (root / stage).rglob("*")
+        if path.is_file()
+    }
+
+
+def remade(root: Path, config: BuildConfig, **changes: object) -> set[str]:
+    """Files that a build with changed settings writes, by path."""
+    before = stamps(root)
+    build_dataset(config.model_copy(update=changes), root)
+    after = stamps(root)
+    return {path for path in after if after[path] != before.get(path)}
+
+
+def stages_of(paths: set[str]) -> set[str]:
+    return {path.partition("/")[0] for path in paths}
+
+
+def under(root: Path, *starts: str) -> set[str]:
+    return {path for path in stamps(root) if path.startswith(starts)}
+
+
+AFTER_SELECTION = {"selection", "qa", "entities", "scores", "splits", "dataset"}
+
+
+def test_nothing_changed(copy: Path, config: BuildConfig) -> None:
+    manifest = (copy / "manifest.json").read_bytes()
+    assert remade(copy, config) == set()
+    assert (copy / "manifest.json").read_bytes() == manifest
+
+
+@pytest.mark.parametrize(
+    ("changes", "stages"),
+    [
+        ({"test_size": 8}, {"splits", "dataset"}),
+        ({"sizes": [4, 10]}, {"splits", "dataset"}),
+        ({"methods": ["hds", "brs"]}, {"splits", "dataset"}),
+        ({"template": "a photo of {name}"}, {"embeddings", *AFTER_SELECTION}),
+        ({"chunk": 13}, AFTER_SELECTION),
+    ],
+)
+def test_a_setting_remakes_the_stages_that_depend_on_it(
+    copy: Path, config: BuildConfig, changes: dict[str, object], stages: set[str]
+) -> None:
+    paths = remade(copy, config, **changes)
+    assert stages_of(paths) == stages
+    # Within these stages no file is left from before.
+    assert paths == under(copy, *(f"{stage}/" for stage in stages))
+
+
+def test_the_seed_remakes_every_draw_and_only_chunks_whose_choice_changed(
+    copy: Path, config: BuildConfig
+) -> None:
+    before = {
+        row["landmark_id"]: row for row in BuildView(copy).table("selection", "part").to_pylist()
+    }
+    paths = remade(copy, config, seed=1)
+    after = BuildView(copy).table("selection", "part").to_pylist()
+    assert under(copy, "selection/", "qa/", "entities/", "splits/") <= paths
+    assert not under(copy, "catalog/", "embeddings/") & paths
+    changed = {
+        row["landmark_id"] // config.chunk
+        for row in after
+        if row["chosen"] != before[row["landmark_id"]]["chosen"]
+    }
+    assert changed
+    assert paths & under(copy, "scores/") == {f"scores/part-{n:05d}.parquet" for n in changed}
+
+
+def test_the_batch_size_remakes_images_but_not_names(copy: Path, config: BuildConfig) -> None:
+    paths = remade(copy, config, batch_size=7)
+    assert paths >= under(copy, "embeddings/images-")
+    assert not paths & under(copy, "catalog/", "embeddings/names-")
+
+
+def test_another_encoder_remakes_all_but_the_catalog(
+    copy: Path, config: BuildConfig, tmp_path: Path
+) -> None:
+    other = write_encoder(tmp_path / "other", seed=1)
+    paths = remade(copy, config, encoder=str(other))
+    assert paths == under(copy, "embeddings/", *(f"{stage}/" for stage in AFTER_SELECTION))
+
+
+def test_the_same_encoder_elsewhere_only_changes_what_the_dataset_says(
+    copy: Path, config: BuildConfig, tmp_path: Path
+) -> None:
+    moved = shutil.copytree(config.encoder, tmp_path / "moved")
+    assert stages_of(remade(copy, config, encoder=str(moved))) == {"dataset"}
+
+
+@pytest.fixture
+def own_source(config: BuildConfig, tmp_path: Path) -> BuildConfig:
+    """The configuration with a source of one's own, same names, sizes, times and bytes."""
+    source = shutil.copytree(config.source, tmp_path / "source")
+    return config.model_copy(update={"source": str(source)})
+
+
+def test_a_moved_or_touched_source_remakes_nothing(copy: Path, own_source: BuildConfig) -> None:
+    assert remade(copy, own_source) == set()
+    os.utime(Path(own_source.source) / "train" / "images_001.tar")
+    assert remade(copy, own_source) == set()
+
+
+def test_a_changed_archive_is_noticed_and_the_others_stay(
+    copy: Path, own_source: BuildConfig
+) -> None:
+    remade(copy, own_source)
+    tar = Path(own_source.source) / "train" / "images_000.tar"
+    write_tar(tar, [("0/0/0/0000000000000000.jpg", jpeg(77))])
+    paths = remade(copy, own_source)
+    assert paths & under(copy, "embeddings/", "catalog/") == {
+        "embeddings/images-images_000.tar.parquet"
+    }
+    assert under(copy, "selection/") <= paths
+
+
+def test_a_removed_archive_leaves_no_rows_behind(copy: Path, own_source: BuildConfig) -> None:
+    (Path(own_source.source) / "train" / "images_002.tar").unlink()
+    paths = remade(copy, own_source)
+    assert not (copy / "embeddings" / "images-images_002.tar.parquet").exists()
+    assert not paths & under(copy, "embeddings/")
+    sources = BuildView(copy).table("selection", "part", ["source"])["source"].to_pylist()
+    assert "train/images_002.tar" not in sources
+
+
+def test_licences_do_not_make_images_be_encoded_again(copy: Path, own_source: BuildConfig) -> None:
+    table = Path(own_source.source) / "metadata" / "train_attribution.csv"
+    table.write_text(table.read_text().replace("Zoë", "Zoe"))
+    assert stages_of(remade(copy, own_source)) == {"catalog", "dataset"}
+
+
+def test_a_lost_file_is_made_again(copy: Path, config: BuildConfig) -> None:
+    (copy / "embeddings" / "images-images_001.tar.parquet").unlink()
+    assert remade(copy, config) == {"embeddings/images-images_001.tar.parquet"}
+
+
+def test_a_stray_file_in_a_stage_is_no_data(copy: Path, config: BuildConfig) -> None:
+    shutil.copy(copy / "qa" / "part-00000.parquet", copy / "qa" / "part-00009.parquet")
+    assert remade(copy, config) == set()
+    assert not (copy / "qa" / "part-00009.parquet").exists()
+
+
+def test_stage_by_stage_and_what_status_says_of_it(
+    copy: Path, config: BuildConfig, tmp_path: Path
+) -> None:
+    from mgld.build import build_status
+
+    other = config.model_copy(update={"seed": 3})
+    with pytest.raises(ValueError, match="needs stage catalog, which is not complete"):
+        build_dataset(other, tmp_path / "new", stages=["selection"])
+    build_dataset(other, copy, stages=["selection"])
+    status = build_status(copy)
+    states = {stage.stage: stage for stage in status.stages}
+    assert not status.complete
+    assert (states["selection"].done, states["selection"].stale) == (3, 0)
+    assert states["qa"].stale == 3
+    assert states["dataset"].waiting
+    with pytest.raises(ValueError, match="needs stage qa, which is not complete"):
+        build_dataset(other, copy, stages=["splits"])
