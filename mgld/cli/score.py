@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,6 +43,7 @@ def subset(
 
     if out is not None:
         check_suffix(out)
+    _no_bars_in_logs()
     table = read_pool(folder).subset(method, size, seed=seed)
     if out is not None:
         write_table(table, out)
@@ -101,6 +103,7 @@ def score(
 
     if out is not None:
         check_suffix(out)
+    _no_bars_in_logs()
     with _progress() as report:
         result = rescore(
             dataset,
@@ -126,6 +129,12 @@ def score(
         if len(result.table) > _SHOWN_ROWS:
             click.echo(f"... {len(result.table) - _SHOWN_ROWS} more rows; all of them with --out")
     click.echo(_summary_line(result.summary) + (f"; written to {out}" if out else ""))
+
+
+def _no_bars_in_logs() -> None:
+    """Keep the bars of `datasets` (not imported yet) to terminals."""
+    if not sys.stderr.isatty():
+        os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
 
 
 def _cell(value: object) -> str:

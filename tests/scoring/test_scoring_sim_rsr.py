@@ -1,5 +1,8 @@
 """All backends give the oracle's numbers, for inputs made to break them."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -131,17 +134,26 @@ def test_names_that_improve_block_by_block(backend):
     assert list(scores.nearest[0]) == list(range(29_999, 29_989, -1))
 
 
-def test_without_the_error_bound_the_backends_would_be_wrong(monkeypatch):
+@pytest.mark.parametrize("backend", ["cpu", "faiss"])
+def test_without_the_error_bound_the_backends_would_be_wrong(backend, monkeypatch):
     """The adversarial inputs have teeth: a bound of nothing gives wrong ranks."""
     import mgld.scoring.dense_engine as dense
+    import mgld.scoring.faiss_engine as flat
 
     rng = np.random.default_rng(5)
     images, names = permuted(rng, 3, 200, 64)
     own = np.array([0, 1, 2])
-    check(images, names, own, k=5, backend="cpu")
-    monkeypatch.setattr(dense, "float32_error_bound", lambda dim: 0.0)
+    check(images, names, own, k=5, backend=backend)
+    for module in (dense, flat):
+        monkeypatch.setattr(module, "float32_error_bound", lambda dim: 0.0)
     with pytest.raises(AssertionError):
-        check(images, names, own, k=5, backend="cpu")
+        check(images, names, own, k=5, backend=backend)
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    code = "import sys, mgld.scoring, mgld.cli.score; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"torch", "faiss", "datasets", "pyarrow", "tqdm"} & set(done.stdout.split())
 
 
 @pytest.mark.parametrize("backend", ["oracle", *FAST])
