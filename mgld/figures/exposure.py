@@ -13,8 +13,8 @@ from mgld.figures.axes import jitter, new_figure, point_size, rank_axis, rsr_twi
 from mgld.figures.drawing import Drawing
 from mgld.figures.style import BLUE, GREY, INK, VERMILLION, WIDE, style
 
-# 0, 1-3, 4-15, ... 256-1023, 1024 and more: steps of four times, so that no bin is nearly empty
-EDGES = (0, 1, 4, 16, 64, 256, 1024)
+# 0, 1-3, 4-15, 16-63, 64-255, 256 and more: steps of four times, so that no bin is nearly empty
+EDGES = (0, 1, 4, 16, 64, 256)
 
 
 def draw_exposure(

@@ -124,6 +124,8 @@ def _context(view: BuildView, build_dir: Path) -> dict[str, Any]:
         ],
         "test": int(records.test.sum()),
         "config": view.config,
+        # A local checkpoint is known by its folder: where that lies is nobody else's business.
+        "encoder": Path(view.config.encoder).name,
         "facts": view.manifest.facts,
         "procedural": procedural,
         "folder": str(build_dir if not build_dir.is_absolute() else build_dir.name),

@@ -111,7 +111,7 @@ def test_exposure_bins_hold_every_record_once_per_panel(world):
     views = [row for row in rows if row["exposure"] == "views"]
     assert [row["bin"] for row in views] == ["0", "1–3", "4–15", "16–63"]
     assert views[0]["median_rank"] == np.median(rank[:100])
-    assert rows[-1]["bin"] == "1024+"
+    assert rows[-1]["bin"] == "256+"
 
 
 def test_sim_rsr_keeps_every_record_and_its_subset():

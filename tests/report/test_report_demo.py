@@ -1,0 +1,52 @@
+"""`mgld demo` end to end with the shipped encoder, in small."""
+
+from __future__ import annotations
+
+import re
+
+from click.testing import CliRunner
+
+from mgld.cli import main
+
+
+def demo(out, *arguments):
+    return CliRunner().invoke(
+        main, ["demo", "--out", str(out), "--landmarks", "16", "--workers", "1", *arguments]
+    )
+
+
+def test_demo_builds_shows_and_says_how_to_load(tmp_path):
+    import mgld
+
+    out = tmp_path / "demo"
+    first = demo(out)
+    assert first.exit_code == 0, first.output
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "of 16 landmarks" in page
+    assert "Known against unknown landmarks" in page
+    assert str(out / "report.html") in first.output
+
+    folder, config = re.search(r'mgld\.load\("([^"]+)", "([^"]+)"', first.output).groups()
+    records = mgld.load(folder, config, split="train")
+    assert len(records) == int(config.removeprefix("hds"))
+    assert records[0]["rsr"] >= records[-1]["rsr"]
+    # The page names the same subset.
+    assert f"<code>{config}</code>" in page
+
+    manifest = (out / "manifest.json").read_bytes()
+    again = demo(out)
+    assert again.exit_code == 0, again.output
+    assert "embeddings/images: 1 shards up to date" in again.output
+    assert (out / "manifest.json").read_bytes() == manifest
+
+
+def test_demo_refuses_a_folder_that_is_something_else(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work", encoding="utf-8")
+    result = demo(tmp_path)
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_demo_of_no_landmarks_is_wrong_usage(tmp_path):
+    assert demo(tmp_path / "x", "--landmarks", "0").exit_code == 2
