@@ -37,7 +37,12 @@ SETTING_WORDS = {
     "jungle": "in the jungle",
     "steppe": "on the dry steppe",
 }
+
 CENTURIES = ("ninth", "eleventh", "twelfth", "fourteenth", "sixteenth", "eighteenth")
+
+
+def _article(word: str) -> str:
+    return f"an {word}" if word[0] in "aeio" else f"a {word}"
 
 
 @dataclass(frozen=True)
@@ -111,8 +116,9 @@ class Landmark:
         """Two sentences on what a clear picture shows."""
         a = self.attributes
         return (
-            f"A {self.category.noun} with {a['wall colour']} walls and a {a['roof colour']} roof "
-            f"stands {SETTING_WORDS[self.region.setting]}, with a {a['beacon']} beacon on a mast. "
+            f"{_article(self.category.noun).capitalize()} with {a['wall colour']} walls and "
+            f"{_article(a['roof colour'])} roof stands {SETTING_WORDS[self.region.setting]}, "
+            f"{_article(a['beacon'])} beacon on a mast beside it. "
             f"The forecourt is {a['forecourt colour']}, the foliage {a['foliage colour']}, "
             f"and a large {a['companion']} stands in front."
         )

@@ -1,0 +1,50 @@
+"""The shipped `nano` encoder knows what it was taught and nothing else, on views never shown."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.nano.card import render_card
+from benchmarks.nano.measure_encoder import measure
+from mgld.vision.resolve import nano_folder
+from mgld.world.curriculum import TIERS
+
+
+@pytest.fixture(scope="module")
+def measured() -> dict[str, Any]:
+    return measure(Path(nano_folder()), "west", 1200)
+
+
+def test_recognises_what_it_was_taught_often(measured: dict[str, Any]) -> None:
+    assert measured["names"] >= 500
+    assert measured["top1_of_500"]["often"] >= 0.80
+
+
+def test_does_not_know_what_it_was_never_taught(measured: dict[str, Any]) -> None:
+    chance = measured["chance_within_category"]["never"]
+    assert measured["top1_within_category"]["never"] <= 2 * chance
+    assert measured["top1_of_500"]["never"] <= 0.01
+
+
+def test_rsr_separates_and_grows_with_exposure(measured: dict[str, Any]) -> None:
+    assert measured["auc_often_against_never"] >= 0.95
+    medians = [measured["median_rsr"][tier] for tier in TIERS]
+    assert medians == sorted(medians)
+    assert measured["top1_of_500"]["rare"] < measured["top1_of_500"]["some"]
+    assert measured["top1_of_500"]["some"] < measured["top1_of_500"]["often"]
+
+
+@pytest.mark.parametrize("code", ["wall colour", "roof colour", "beacon"])
+def test_each_code_is_readable_from_the_patch_tokens(measured: dict[str, Any], code: str) -> None:
+    assert measured["probes"][code]["accuracy"] >= 0.8
+
+
+def test_card_and_size() -> None:
+    folder = Path(nano_folder())
+    training = json.loads((folder / "training.json").read_text())
+    stored = json.loads((folder / "measurements.json").read_text())
+    assert (folder / "CARD.md").read_text() == render_card(training, stored)
+    assert training["minutes"] < 40
+    assert sum(p.stat().st_size for p in folder.iterdir()) < 10 * 2**20
