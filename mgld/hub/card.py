@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -13,7 +14,7 @@ import yaml
 
 import mgld
 from mgld.build.source import GROUND_TRUTH_FILE
-from mgld.files import write_text_atomically
+from mgld.files import sha256_file, write_text_atomically
 from mgld.hub.features import features
 from mgld.hub.outputs import OutputFile, config_files
 from mgld.hub.rows import public_encoder
@@ -60,11 +61,17 @@ def _metadata(outputs: Sequence[OutputFile], data_dir: Path, *, world: bool) -> 
     from datasets import DatasetInfo, SplitDict, SplitInfo
 
     sizes = {output.path: _file_size(data_dir / output.path, output) for output in outputs}
+    digests = {output.path: sha256_file(data_dir / output.path) for output in outputs}
     configs, infos = [], []
     for config, splits in config_files(outputs).items():
+        paths = sorted({file.path for of_split in splits.values() for file in of_split})
+        content = sha256("".join(digests[path] for path in paths).encode()).hexdigest()
         configs.append(
             {
                 "config_name": config,
+                # `datasets` keys its cache by the folder's last name and a hash of the card, not by
+                # the files: without this, a folder of equal card is served another one's rows.
+                "description": f"Content sha256:{content}",
                 "data_files": [
                     {"split": split, "path": [file.path for file in of_split]}
                     for split, of_split in splits.items()

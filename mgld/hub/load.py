@@ -29,8 +29,9 @@ def load(
     split; None gives all. revision: a tag or commit of a Hub id. kw: passed to
     `datasets.load_dataset`: `streaming=True`, `columns=[...]`, `cache_dir=...`.
 
-    Without `streaming`, `datasets` keeps a decompressed copy in its cache, keyed by path and time
-    of change: a folder that was written anew is read anew.
+    Without `streaming`, `datasets` keeps a decompressed copy in its cache, keyed by the folder's
+    last name and its card, which states a hash of each config's files: a folder that was written
+    anew is read anew.
 
     FileNotFoundError: no such folder or repository, or a build without a dataset. ValueError: no
     such config (the message lists what is there), or a revision of a folder. ConnectionError: the

@@ -10,15 +10,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
 from hub_build import LANDMARKS, SIZES, TEST, jpeg, landmark_name, write_build
 
 import mgld
-from mgld.hub import export_dataset
+from mgld.build.read import BuildView
+from mgld.hub import export_dataset, list_outputs, write_card
 
 Load = Callable[..., Any]
+
+
+def _metadata(folder: Path) -> dict[str, Any]:
+    header = (folder / "README.md").read_text(encoding="utf-8").split("---\n")[1]
+    metadata: dict[str, Any] = yaml.safe_load(header)
+    return metadata
 
 
 def test_full_has_both_splits_and_images_decode(
@@ -124,6 +132,27 @@ def test_a_folder_written_anew_is_not_served_from_the_cache(
     export_dataset(build, build / "dataset")
     after = load_here(build, "full", split="train")[0]["image"].tobytes()
     assert before != after
+
+
+def test_two_folders_of_one_name_and_size_are_not_confused(
+    build: Path, load_here: Load, tmp_path: Path
+) -> None:
+    """datasets' cache looks at neither path nor content: only the card tells these two apart."""
+    view, infos, sims = BuildView(build), [], []
+    for place, sign in (("one", 1.0), ("two", -1.0)):
+        folder = tmp_path / place / "dataset"
+        export_dataset(build, folder)
+        path = folder / "full" / "train-00000-of-00001.parquet"
+        table = pq.read_table(path)
+        column = table.schema.get_field_index("sim")
+        changed = pa.array([sign * sim for sim in table["sim"].to_pylist()])
+        table = table.set_column(column, table.schema.field(column), changed)
+        pq.write_table(table, path, use_dictionary=False, compression=None)
+        write_card(view, list_outputs(view), folder, folder / "README.md")
+        infos.append(_metadata(folder)["dataset_info"])
+        sims.append(list(load_here(folder, "full", split="train")["sim"]))
+    assert infos[0] == infos[1]  # same rows, same bytes: nothing else differs between the cards
+    assert sims[1] == [-sim for sim in sims[0]]
 
 
 def test_missing_rows_are_noticed(build: Path, load_here: Load) -> None:
