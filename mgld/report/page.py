@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +55,10 @@ def write_report(build_dir: str | Path, out_file: str | Path) -> None:
     """Write the report of a finished build to `out_file`: one HTML page that needs nothing else.
 
     The same build gives the same page but for the date in its footer. FileNotFoundError where
-    `build_dir` is not a build or one of its stages has not run. Needs the `report` extra.
+    `build_dir` is not a build or one of its stages has not run, ValueError where the packages of
+    the `report` extra are not installed.
     """
+    require_packages()
     view = BuildView(build_dir)
     context = _context(view, Path(build_dir))
     environment = _environment()
@@ -67,8 +70,18 @@ def write_report(build_dir: str | Path, out_file: str | Path) -> None:
 
 def write_figures(build_dir: str | Path, folder: str | Path) -> list[Path]:
     """Write every figure of a build as SVG, PNG and CSV into `folder`; the files written."""
+    require_packages()
     drawings = draw_build(BuildView(build_dir))
     return [path for drawing in drawings for path in drawing.save(Path(folder))]
+
+
+def require_packages() -> None:
+    """ValueError naming the command that installs what a report needs, if it is not installed."""
+    missing = [name for name in ("jinja2", "matplotlib") if find_spec(name) is None]
+    if missing:
+        raise ValueError(
+            f"a report needs {' and '.join(missing)}: install with `pip install 'mgld[report]'`"
+        )
 
 
 def _environment() -> Any:

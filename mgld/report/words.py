@@ -59,6 +59,5 @@ def licence_name(text: str | None) -> str:
     match = _CC.match(parts.path)
     if (parts.hostname or "").removeprefix("www.") != "creativecommons.org" or match is None:
         return text
-    terms = {"zero": "0", "mark": "Public Domain Mark"}.get(match["terms"], match["terms"].upper())
-    prefix = "" if terms.startswith("Public") else "CC "
-    return f"{prefix}{terms} {match['version']}"
+    special = {"zero": "CC0", "mark": "Public Domain Mark"}
+    return f"{special.get(match['terms']) or 'CC ' + match['terms'].upper()} {match['version']}"
