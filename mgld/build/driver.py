@@ -73,7 +73,7 @@ def build_dataset(
         _write_world(config, root, workers, progress)
         source = SourceIndex(root, config.source_root(root))
         with local_runner(workers) as runner:
-            source.refresh(runner, progress.note)
+            source.refresh(runner, progress)
             facts = learn_facts(config, stages, manifest, runner)
             manifest.facts = facts
             environment = _environment()
@@ -141,13 +141,22 @@ def _write_world(config: BuildConfig, root: Path, workers: int, progress: Progre
     identity = f"world:{landmarks}\n"
     if marker.is_file() and marker.read_text(encoding="utf-8") == identity:
         return
-    progress.note(f"source: writing a world of {landmarks} landmarks")
+    written = 0
+
+    def tell(done: int, total: int) -> None:
+        nonlocal written
+        progress.rows(done - written)
+        written = done
+
+    progress.start("source/world", 1, 1)
     try:
-        write_world(folder, landmarks=landmarks, workers=workers)
+        write_world(folder, landmarks=landmarks, workers=workers, progress=tell)
     except ValueError:
         # Another world, of an earlier setting. The folder is ours: the source of this build.
         shutil.rmtree(folder)
-        write_world(folder, landmarks=landmarks, workers=workers)
+        write_world(folder, landmarks=landmarks, workers=workers, progress=tell)
+    progress.shard()
+    progress.end()
     marker.write_text(identity, encoding="utf-8")
 
 

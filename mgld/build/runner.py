@@ -7,9 +7,7 @@ the driver, whatever kills it; a worker that dies or raises stops the run with t
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
-import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,6 +18,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
+
+from mgld.processes import stay_with_parent
 
 STOP_SECONDS = 5.0
 
@@ -221,7 +221,7 @@ def _start_worker() -> _Worker:
 
 def _serve(connection: Connection) -> None:
     """Body of a worker: take tasks until the driver closes the pipe."""
-    threading.Thread(target=_exit_with_driver, daemon=True).start()
+    stay_with_parent()
     while True:
         try:
             function, task = connection.recv()
@@ -232,14 +232,6 @@ def _serve(connection: Connection) -> None:
             connection.send(("result", result))
         except Exception as error:
             connection.send(("failure", _Failure.of(error)))
-
-
-def _exit_with_driver() -> None:
-    """End this process as soon as the driver is gone, even by SIGKILL and in mid-task."""
-    driver = multiprocessing.parent_process()
-    assert driver is not None
-    wait([driver.sentinel])
-    os._exit(1)
 
 
 @contextmanager

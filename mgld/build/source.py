@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from mgld.build.manifest import fingerprint
+from mgld.build.progress import Progress
 from mgld.build.runner import Report, Runner
 from mgld.files import sha256_file, write_text_atomically
 
@@ -111,18 +112,19 @@ class SourceIndex:
         """Ids of the image archives."""
         return [key for key in self.digests if key not in (METADATA, GROUND_TRUTH)]
 
-    def refresh(self, runner: Runner, note: Callable[[str], None]) -> None:
+    def refresh(self, runner: Runner, progress: Progress) -> None:
         """Bring `digests` up to date, reading only what is new or touched."""
         parts = source_parts(self._root)
         known = self._load()
         stamps = {part.key: part.stamp(self._root) for part in parts}
         changed = [part for part in parts if known.get(part.key, ["", ""])[0] != stamps[part.key]]
-        if len(changed) > 1:
-            note(f"source: hashing {len(changed)} of {len(parts)} parts")
+        progress.start("source/hash", len(changed), len(parts))
         entries = {part.key: known[part.key] for part in parts if part not in changed}
         tasks = [_HashTask(self._root, part) for part in changed]
         for task, (stamp, digest) in runner.run(_hash_part, tasks, lambda _task, _rows: None):
             entries[task.part.key] = [stamp, digest]
+            progress.shard()
+        progress.end()
         entries = {part.key: entries[part.key] for part in parts}
         if entries != known:
             write_text_atomically(self._path, json.dumps(entries, indent=1) + "\n")

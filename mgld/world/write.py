@@ -16,7 +16,7 @@ import tarfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 
 from mgld.files import atomic_path, write_text_atomically
 from mgld.keyed import generator
+from mgld.processes import stay_with_parent
 from mgld.world.curriculum import taught_code_views, taught_views, tier
 from mgld.world.landmark import Landmark, make_landmark
 from mgld.world.scene import render
@@ -226,12 +227,18 @@ def write_world(
     ]
     done = len(photos) - sum(len(shards[number]) for number in todo)
     if todo:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        context, others = get_context("spawn"), set(active_children())
+        with ProcessPoolExecutor(workers, context, initializer=stay_with_parent) as pool:
             jobs = [pool.submit(_write_tar, root, n, seed, shards[n]) for n in todo]
-            for job in jobs:
-                done += job.result()
-                if progress is not None:
-                    progress(done, len(photos))
+            try:
+                for job in jobs:
+                    done += job.result()
+                    if progress is not None:
+                        progress(done, len(photos))
+            except BaseException:  # Ctrl-C too: leaving the pool would wait for whole archives
+                for worker in set(active_children()) - others:
+                    worker.terminate()
+                raise
     with atomic_path(root / GROUND_TRUTH) as temporary:
         pq.write_table(ground_truth_table(marks), temporary)
 

@@ -144,3 +144,22 @@ def test_driver_of_two_workers_killed_twenty_times(
         assert wait_until_gone(driver.pid, 10)
     build_dataset(config, root, workers=2)
     assert_same(root, finished)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_build_that_is_writing_its_world(
+    config: BuildConfig, tmp_path: Path, number: signal.Signals
+) -> None:
+    """The world's workers end with the driver too, and Ctrl-C does not wait for every archive."""
+    root = tmp_path / "build"
+    own = config.model_copy(update={"source": "world:300"})
+    driver = start_command(own, root, workers=2)
+    end = time.monotonic() + 60
+    while not list((root / "source").glob("train/.images_*")):  # an archive is being written
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    os.killpg(driver.pid, number) if number == signal.SIGINT else kill(driver.pid)
+    _, said = driver.communicate(timeout=60)
+    assert "Traceback" not in said, said
+    assert wait_until_gone(driver.pid, 10)
+    assert len(list((root / "source").glob("train/images_*.tar"))) <= 2
