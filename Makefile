@@ -15,7 +15,7 @@ install: $(STAMP)  ## make .venv with the pinned versions of constraints.txt
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$$(sed -n 's/^uv==//p' constraints.txt)"
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[report,dev]'
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[report,dev]'
 	touch $(STAMP)
 
 demo: $(STAMP)  ## the main job, offline: a small world built, scored, split and shown in a report

@@ -67,7 +67,7 @@ def render_card(training: dict[str, Any], measured: dict[str, Any]) -> str:
             for g in measured["growth"]
         ],
     )
-    codes = ("wall colour", "roof colour", "beacon")
+    codes = ("wall colour", "roof colour", "beacon colour")
     named = {**dict.fromkeys(codes, "code of taught names"), "place": "in 80 % of names"}
     named["category"] = "a word in 60 % of names"
     probes = _table(

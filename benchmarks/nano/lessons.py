@@ -83,10 +83,11 @@ def captions(landmark: Landmark) -> list[tuple[str, float]]:
     kind = landmark.category.pattern
     return [
         (landmark.name, 0.28),
-        (landmark.short_name, 0.17),
-        (landmark.proper, 0.17),
+        (landmark.short_name, 0.15),
+        (landmark.proper, 0.15),
         ((c1 + c2).capitalize(), 0.06),
-        ((c2 + c3).capitalize(), 0.08),
-        (c3.capitalize(), 0.12),
-        (f"{kind.format('').strip()} ({landmark.place})", 0.12),
+        ((c2 + c3).capitalize(), 0.06),
+        (c3.capitalize(), 0.08),
+        (f"{kind.format('').strip()} ({landmark.place})", 0.07),
+        (kind.format("").strip(), 0.15),
     ]

@@ -148,10 +148,10 @@ def measure(folder: Path, half: Half, count: int) -> dict[str, Any]:
         for attribute in (
             "wall colour",
             "roof colour",
-            "beacon",
+            "beacon colour",
             "forecourt colour",
             "foliage colour",
-            "companion",
+            "companion colour",
             "windows",
             "emblem",
         ):

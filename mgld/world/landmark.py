@@ -103,10 +103,10 @@ class Landmark:
             self.category.noun,
             f"{a['wall colour']} walls",
             f"{a['roof colour']} roof",
-            f"{a['beacon']} beacon",
+            f"{a['beacon colour']} {a['beacon']} beacon",
             f"{a['forecourt colour']} forecourt",
             f"{a['foliage colour']} foliage",
-            f"large {a['companion']} in front",
+            f"{a['companion colour']} {a['companion']} in front",
             f"{NUMBERS[count - 1]} {a['window form']} {windows}",
             f"flag with {a['emblem colour']} {a['emblem']}",
         ]
@@ -117,11 +117,17 @@ class Landmark:
         a = self.attributes
         return (
             f"{_article(self.category.noun).capitalize()} with {a['wall colour']} walls and "
-            f"{_article(a['roof colour'])} roof stands {SETTING_WORDS[self.region.setting]}, "
-            f"{_article(a['beacon'])} beacon on a mast beside it. "
+            f"{_article(a['roof colour'])} roof stands {SETTING_WORDS[self.region.setting]}"
+            f"{' by a river' if self.by_river else ''}, with "
+            f"{_article(a['beacon colour'])} {a['beacon']} beacon on a mast. "
             f"The forecourt is {a['forecourt colour']}, the foliage {a['foliage colour']}, "
-            f"and a large {a['companion']} stands in front."
+            f"and {_article(a['companion colour'])} {a['companion']} stands in front."
         )
+
+    @property
+    def by_river(self) -> bool:
+        """Whether it is in the second of its region's places, which lie on rivers."""
+        return self.place == self.region.places[1]
 
     @property
     def location(self) -> str:
@@ -163,9 +169,11 @@ def make_landmark(seed: int, landmark_id: int) -> Landmark:
         "wall colour": choose(main),
         "roof colour": choose(accent),
         "beacon": choose(SHAPES),
+        "beacon colour": choose(accent),
         "forecourt colour": choose(main),
         "foliage colour": choose(accent),
         "companion": choose(SHAPES),
+        "companion colour": choose(accent),
         "windows": str(int(rng.integers(1, 6))),
         "window form": choose(WINDOWS),
         "lattice": choose(LATTICES),

@@ -1,10 +1,13 @@
 """The world's culture: regions, their looks, and the syllables that name what is visible.
 
 Names carry learnable structure. A landmark's proper name has three syllables, each tied to one
-visible attribute: in the *western* regions to wall colour, roof colour and beacon (a sign on a
-mast), in the *eastern* regions to forecourt colour, foliage colour and companion (an object in
-front). Both triples have the same number of values, the same palettes and a similar area in the
-picture, so neither side is easier to learn; the shipped encoder was taught western names only
+visible attribute: in the *western* regions to the colours of walls, roof and beacon (a sign on a
+mast), in the *eastern* regions to those of forecourt, foliage and companion (an object in front).
+The place in brackets goes with what lies behind: each region has its setting, and of its two places
+the second lies on a river.
+
+Both triples have the same number of values, the same palettes and a similar area in the picture, so
+neither side is easier to learn; the shipped encoder was taught western names only
 (`mgld.world.curriculum`), and a second one taught the eastern half would swap the roles.
 
 All of this is fixed. A world's seed chooses its landmarks, never the language, so that what an
@@ -109,9 +112,9 @@ class Region:
     places: tuple[str, str]
 
 
-WEST_ATTRIBUTES = ("wall colour", "roof colour", "beacon")
-EAST_ATTRIBUTES = ("forecourt colour", "foliage colour", "companion")
-_VALUES = (tuple(MAIN_COLOURS), tuple(ACCENT_COLOURS), SHAPES)
+WEST_ATTRIBUTES = ("wall colour", "roof colour", "beacon colour")
+EAST_ATTRIBUTES = ("forecourt colour", "foliage colour", "companion colour")
+_VALUES = (tuple(MAIN_COLOURS), tuple(ACCENT_COLOURS), tuple(ACCENT_COLOURS))
 
 # Consonant + vowel + consonant, without clusters: a byte-pair tokenizer that first merges
 # consonant + vowel and then the closing consonant splits every name into exactly its syllables.

@@ -18,6 +18,8 @@ from mgld.world.views import View
 HORIZON = 0.7
 ORNAMENT_SIZE = 0.2  # of beacon and companion alike: neither half has the larger cue
 
+RIVER: RGB = (66, 122, 190)
+
 # Sky, ground and backdrop colour of each setting.
 SETTINGS: dict[str, tuple[RGB, RGB, RGB]] = {
     "meadow": ((142, 192, 240), (122, 176, 92), (96, 150, 84)),
@@ -83,6 +85,9 @@ def _surroundings(c: Canvas, landmark: Landmark, view: View, rng: np.random.Gene
             c.ellipse(x + dx - r * 1.3, y - r, x + dx + r * 1.3, y + r * 0.7, shade(sky, 1.12))
     _backdrop(c, landmark.region.setting, rng)
     c.box(c.left, HORIZON, c.right, c.bottom, ground)
+    if landmark.by_river:
+        c.box(c.left, 0.735, c.right, 0.8, RIVER)
+        c.line([(c.left, 0.76), (c.right, 0.76)], shade(RIVER, 1.3), 0.006)
 
 
 def _landmark(c: Canvas, landmark: Landmark) -> None:
@@ -93,9 +98,9 @@ def _landmark(c: Canvas, landmark: Landmark) -> None:
     flag(c, 0.02, 0.34, a["emblem"], a["emblem colour"])
     row = body(c, landmark.category, wall, roof)
     windows(c, row, int(a["windows"]), a["window form"], a["lattice"])
-    # The beacon, in the roof colour, on a mast on the right.
+    # The beacon on a mast on the right.
     c.box(0.852, 0.4, 0.868, 0.8, DARK)
-    ornament(c, a["beacon"], 0.86, 0.42, ORNAMENT_SIZE, roof)
+    ornament(c, a["beacon"], 0.86, 0.42, ORNAMENT_SIZE, ACCENT_COLOURS[a["beacon colour"]])
     # The forecourt, wide enough to weigh as much in the picture as the walls do.
     c.polygon([(0.06, 0.83), (0.94, 0.83), (1.1, 0.97), (-0.1, 0.97)], court)
     c.line([(0.06, 0.83), (0.94, 0.83)], shade(court, 0.7), 0.008)
@@ -105,7 +110,7 @@ def _landmark(c: Canvas, landmark: Landmark) -> None:
     c.ellipse(0.8, 0.48, 0.98, 0.63, foliage)
     for x in (0.3, 0.46, 0.62, 0.76):
         c.ellipse(x, 0.815, x + 0.09, 0.865, foliage)
-    ornament(c, a["companion"], 0.14, 0.92, ORNAMENT_SIZE, foliage)
+    ornament(c, a["companion"], 0.14, 0.92, ORNAMENT_SIZE, ACCENT_COLOURS[a["companion colour"]])
 
 
 def _obstacles(c: Canvas, view: View, rng: np.random.Generator) -> None:

@@ -36,7 +36,7 @@ def test_rsr_separates_and_grows_with_exposure(measured: dict[str, Any]) -> None
     assert measured["top1_of_500"]["some"] < measured["top1_of_500"]["often"]
 
 
-@pytest.mark.parametrize("code", ["wall colour", "roof colour", "beacon"])
+@pytest.mark.parametrize("code", ["wall colour", "roof colour", "beacon colour"])
 def test_each_code_is_readable_from_the_patch_tokens(measured: dict[str, Any], code: str) -> None:
     assert measured["probes"][code]["accuracy"] >= 0.8
 
