@@ -9,6 +9,7 @@ from multiprocessing import get_context
 import numpy as np
 from PIL import Image
 
+from mgld.processes import stay_with_parent
 from mgld.world.curriculum import TAUGHT_LANDMARKS, TAUGHT_SEED, taught_views
 from mgld.world.landmark import Landmark, make_landmark
 from mgld.world.lexicon import Half
@@ -59,7 +60,9 @@ def draw(shown: list[Shown], workers: int = 2) -> np.ndarray:
     """Draw pictures in parallel; uint8 [len(shown), 64, 64, 3], in order."""
     size = 256
     chunks = [shown[i : i + size] for i in range(0, len(shown), size)]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=stay_with_parent
+    ) as pool:
         return np.concatenate(list(pool.map(_draw, chunks)))
 
 
