@@ -128,6 +128,7 @@ def _balances(counts: dict[str, Counts]) -> list[Balance]:
         }
         parts["images of the catalog"] -= selection["image"].get(MISSING, 0)
         add("members of the archives", sum(rows.values()), parts)
+        add("members given a similarity", sum(rows.values()), counts["embeddings"]["sim"])
     for stage in ("qa", "entities", "scores"):
         if stage in counts:
             listed = catalog["landmark"]["listed"]

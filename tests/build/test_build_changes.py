@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from build_source import jpeg, write_encoder, write_tar
+from build_source import jpeg, name_of, write_encoder, write_tar
 
 from mgld.build import BuildConfig, BuildView, build_dataset
 
@@ -55,7 +55,6 @@ def test_nothing_changed(copy: Path, config: BuildConfig) -> None:
         ({"test_size": 8}, {"splits", "dataset"}),
         ({"sizes": [4, 10]}, {"splits", "dataset"}),
         ({"methods": ["hds", "brs"]}, {"splits", "dataset"}),
-        ({"template": "a photo of {name}"}, {"embeddings", *AFTER_SELECTION}),
         ({"chunk": 13}, AFTER_SELECTION),
     ],
 )
@@ -66,6 +65,33 @@ def test_a_setting_remakes_the_stages_that_depend_on_it(
     assert stages_of(paths) == stages
     # Within these stages no file is left from before.
     assert paths == under(copy, *(f"{stage}/" for stage in stages))
+
+
+FOLLOWS_NAMES = (
+    "embeddings/names-",
+    "embeddings/sims-",
+    *(f"{stage}/" for stage in sorted(AFTER_SELECTION)),
+)
+
+
+def test_another_template_encodes_no_image_again(copy: Path, config: BuildConfig) -> None:
+    paths = remade(copy, config, template="a photo of {name}")
+    assert paths == under(copy, *FOLLOWS_NAMES)
+
+
+def test_a_corrected_name_encodes_no_image_again(
+    copy: Path, own_source: BuildConfig, tmp_path: Path
+) -> None:
+    """And what follows from the names is what a build from nothing makes of them."""
+    table = Path(own_source.source) / "metadata" / "train_label_to_category.csv"
+    before = table.read_text(encoding="utf-8")
+    # Last in the catalog's order of names before, first after: every row of names moves.
+    table.write_text(before.replace(f"Category:{name_of(9)}\n", "Category:Aa_abbey\n"))
+    assert table.read_text(encoding="utf-8") != before
+    paths = remade(copy, own_source)
+    assert paths == under(copy, "catalog/", *FOLLOWS_NAMES)
+    whole = build_dataset(own_source, tmp_path / "whole")
+    assert BuildView(copy).manifest.files() == whole.files()
 
 
 def test_the_seed_remakes_every_draw_and_only_chunks_whose_choice_changed(
@@ -129,7 +155,8 @@ def test_a_changed_archive_is_noticed_and_the_others_stay(
     write_tar(tar, [("0/0/0/0000000000000000.jpg", jpeg(77))])
     paths = remade(copy, own_source)
     assert paths & under(copy, "embeddings/", "catalog/") == {
-        "embeddings/images-images_000.tar.parquet"
+        "embeddings/images-images_000.tar.parquet",
+        "embeddings/sims-images_000.tar.parquet",
     }
     assert under(copy, "selection/") <= paths
 

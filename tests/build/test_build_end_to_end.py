@@ -7,6 +7,7 @@ import json
 import math
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import datasets
 import numpy as np
@@ -17,6 +18,13 @@ import mgld
 from mgld.build import BuildView, build_status
 from mgld.files import sha256_file
 from mgld.scoring import sim_rsr
+
+
+def image_rows(finished: BuildView) -> list[dict[str, Any]]:
+    """Rows of all archives in order, without vectors, each with its `sim` from the step of it."""
+    rows = finished.table("embeddings", "images").drop_columns("vector").to_pylist()
+    sims = finished.table("embeddings", "sims").to_pylist()
+    return [row | sim for row, sim in zip(rows, sims, strict=True)]
 
 
 def test_every_image_and_landmark_is_accounted_for(finished: BuildView) -> None:
@@ -42,7 +50,7 @@ def test_every_image_and_landmark_is_accounted_for(finished: BuildView) -> None:
 
 def test_every_member_has_a_row_and_its_bytes_can_be_read_again(finished: BuildView) -> None:
     table = finished.table("embeddings", "images")
-    rows = table.drop_columns("vector").to_pylist()
+    rows = image_rows(finished)
     assert Counter(row["status"] for row in rows) == {
         "ok": 114,
         "damaged": 2,
@@ -59,26 +67,36 @@ def test_every_member_has_a_row_and_its_bytes_can_be_read_again(finished: BuildV
     assert unlisted["landmark_id"] is None
 
 
+def test_similarities_have_the_rows_of_the_vectors(finished: BuildView) -> None:
+    images = {path.name for path in (finished.root / "embeddings").glob("images-*")}
+    sims = {path.name for path in (finished.root / "embeddings").glob("sims-*")}
+    assert len(images) == 5
+    assert sims == {name.replace("images-", "sims-", 1) for name in images}
+    ids = finished.table("embeddings", "images", ["image_id"])
+    assert ids.equals(finished.table("embeddings", "sims", ["image_id"]))
+    balances = {balance.what: balance for balance in build_status(finished.root).balances}
+    assert balances["members given a similarity"].parts == {"no_vector": 4, "ok": 114}
+
+
 def test_sim_is_the_exact_sum_with_the_own_name(finished: BuildView) -> None:
     names = finished.table("embeddings", "names")
     vector_of = dict(zip(names["name"].to_pylist(), names["vector"].to_pylist(), strict=True))
     landmarks = finished.table("catalog", "landmarks", ["landmark_id", "name"]).to_pylist()
     name_of = {row["landmark_id"]: row["name"] for row in landmarks}
-    rows = finished.table("embeddings", "images").to_pylist()
-    for row in rows:
+    vectors = finished.table("embeddings", "images")["vector"].to_pylist()
+    for row, vector in zip(image_rows(finished), vectors, strict=True):
         if row["status"] == "ok":
             own = vector_of[name_of[row["landmark_id"]]]
-            products = [a * b for a, b in zip(row["vector"], own, strict=True)]
+            products = [a * b for a, b in zip(vector, own, strict=True)]
             assert row["sim"] == math.fsum(products)
 
 
 def test_selection_keeps_the_three_best_and_one_of_them(finished: BuildView) -> None:
-    images = finished.table("embeddings", "images").drop_columns("vector").to_pylist()
-    best: dict[str, dict[str, object]] = {}
-    for row in images:  # archives in order: the first good copy of an image counts
+    best: dict[str, dict[str, Any]] = {}
+    for row in image_rows(finished):  # archives in order: the first good copy of an image counts
         if row["status"] == "ok" and row["image_id"] not in best:
             best[row["image_id"]] = row
-    of_landmark: dict[int, list[dict[str, object]]] = {}
+    of_landmark: dict[int, list[dict[str, Any]]] = {}
     for row in best.values():
         of_landmark.setdefault(row["landmark_id"], []).append(row)
     rows = {row["landmark_id"]: row for row in finished.table("selection", "part").to_pylist()}
@@ -103,8 +121,7 @@ def test_selection_keeps_the_three_best_and_one_of_them(finished: BuildView) -> 
 
 
 def test_an_image_damaged_in_one_archive_is_taken_from_the_next(finished: BuildView) -> None:
-    images = finished.table("embeddings", "images").drop_columns("vector").to_pylist()
-    copies = [row for row in images if row["image_id"] == image_id(1, 0)]
+    copies = [row for row in image_rows(finished) if row["image_id"] == image_id(1, 0)]
     assert [row["status"] for row in copies] == ["damaged", "ok"]
     row = finished.table("selection", "part").to_pylist()[1]
     assert row["readable"] == IMAGES_EACH

@@ -47,13 +47,13 @@ def test_a_draw_depends_on_seed_and_landmark_alone() -> None:
 
 
 def test_rows_come_back_in_the_order_asked_for(finished: BuildView) -> None:
-    index = image_index(finished.root, "links", "images")
+    index = image_index(finished.root, "links", "embeddings")
     there = np.flatnonzero(index.files >= 0)
     chosen = np.random.default_rng(0).permutation(there)
-    rows = fetch_rows(index, chosen, ["image_id", "sim"]).to_pylist()
+    rows = fetch_rows(index, chosen, ["image_id", "status"]).to_pylist()
     assert [row["image_id"].encode() for row in rows] == index.ids[chosen].tolist()
-    sims = [np.nan if row["sim"] is None else row["sim"] for row in rows]
-    np.testing.assert_array_equal(sims, index.sims[chosen])
+    statuses = [index.status_names[code] for code in index.statuses[chosen].tolist()]
+    assert [row["status"] for row in rows] == statuses
 
 
 def test_rows_come_back_across_row_groups(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The steps of a build in order; a stage is one or two of them."""
+"""The steps of a build in order; a stage is one to three of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from mgld.build.stages import (
     catalog,
     dataset,
     entities,
+    image_sims,
     image_vectors,
     name_vectors,
     qa,
@@ -21,6 +22,7 @@ STEPS: dict[str, Step] = {
         catalog.STEP,
         name_vectors.STEP,
         image_vectors.STEP,
+        image_sims.STEP,
         selection.STEP,
         qa.STEP,
         entities.STEP,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -10,17 +9,18 @@ from mgld.build.plan import Context, ShardSpec, Step
 from mgld.build.runner import Report
 from mgld.build.shards import Counts, Made, ShardTask, write_parquet
 from mgld.build.source import METADATA
-from mgld.gldv2 import Catalog, read_catalog
+from mgld.gldv2 import read_catalog
 
 SHARD = "tables"
 
 
 def make(task: ShardTask, report: Report) -> Made:
-    """Write landmarks, images, rejects, names and links.
+    """Write landmarks, images, rejects, names, links and name_rows.
 
-    links.parquet: image_id str, landmark_id int64, name_row int64 (row of names.parquet), sorted by
-    image_id. It is apart from images.parquet so that a changed licence or author does not make
-    every image be encoded again.
+    links.parquet: image_id str, landmark_id int64, sorted by image_id. name_rows.parquet:
+    landmark_id int64, name_row int64 (row of names.parquet), sorted by landmark_id. They are apart
+    from the rest and from each other so that a changed licence, author or name does not make every
+    image be encoded again.
 
     ValueError where no landmark or no image is usable.
     """
@@ -37,7 +37,9 @@ def make(task: ShardTask, report: Report) -> Made:
     write_parquet(catalog.images, task.work / "images.parquet")
     write_parquet(catalog.rejects, task.work / "rejects.parquet")
     write_parquet(names, task.work / "names.parquet")
-    write_parquet(_links(catalog, names), task.work / "links.parquet")
+    links = catalog.images.select(["image_id", "landmark_id"])
+    write_parquet(links, task.work / "links.parquet")
+    write_parquet(_name_rows(catalog.landmarks, names), task.work / "name_rows.parquet")
     counts: Counts = {
         "landmark": {"listed": len(catalog.landmarks)},
         "image": {"listed": len(catalog.images)},
@@ -47,18 +49,9 @@ def make(task: ShardTask, report: Report) -> Made:
     return Made(len(catalog.landmarks) + len(catalog.images), counts)
 
 
-def _links(catalog: Catalog, names: pa.Table) -> pa.Table:
-    landmarks = catalog.landmarks
-    name_rows = pc.index_in(landmarks["name"], value_set=names["name"].combine_chunks())
-    ids = catalog.images["landmark_id"]
-    rows = np.searchsorted(landmarks["landmark_id"].to_numpy(), ids.to_numpy())
-    return pa.table(
-        {
-            "image_id": catalog.images["image_id"],
-            "landmark_id": ids,
-            "name_row": name_rows.cast(pa.int64()).to_numpy()[rows],
-        }
-    )
+def _name_rows(landmarks: pa.Table, names: pa.Table) -> pa.Table:
+    rows = pc.index_in(landmarks["name"], value_set=names["name"].combine_chunks())
+    return pa.table({"landmark_id": landmarks["landmark_id"], "name_row": rows.cast(pa.int64())})
 
 
 def listed(context: Context, what: str, key: str = "listed") -> int:
@@ -75,7 +68,7 @@ def chunk_ids(context: Context) -> list[str]:
 STEP = Step(
     stage="catalog",
     name=SHARD,
-    version=1,
+    version=2,
     after=(),
     settings=lambda config, facts: {},
     shards=lambda context: [ShardSpec(SHARD, sources=(METADATA,))],

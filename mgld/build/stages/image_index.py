@@ -45,8 +45,8 @@ class ImageIndex:
 
 
 @lru_cache(maxsize=1)
-def image_index(root: Path, links_version: str, images_version: str) -> ImageIndex:
-    """Read what the archives hold; the versions are the hashes of their content.
+def image_index(root: Path, links_version: str, embeddings_version: str) -> ImageIndex:
+    """Read what the archives hold; the versions are the hashes of what is read.
 
     An image in several archives is taken from the first in which it is `ok`, else from the first
     that names it. Files go by archive order: tars by name, then folders.
@@ -99,7 +99,9 @@ def image_index(root: Path, links_version: str, images_version: str) -> ImageInd
 def _listed_rows(path: Path) -> pa.Table:
     """image_id, status, sim and row number of the rows that name an image of the catalog."""
     with path.open("rb") as handle:
-        table = pq.ParquetFile(handle).read(["image_id", "landmark_id", "status", "sim"])
+        table = pq.ParquetFile(handle).read(["image_id", "landmark_id", "status"])
+    with path.with_name("sims-" + path.name.removeprefix("images-")).open("rb") as handle:
+        table = table.append_column("sim", pq.ParquetFile(handle).read(["sim"])["sim"])
     table = table.append_column("row", pa.array(np.arange(len(table))))
     return table.filter(table["landmark_id"].is_valid()).combine_chunks()
 

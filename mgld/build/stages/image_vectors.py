@@ -1,7 +1,8 @@
 """Stage embeddings, second step: every member of an archive as a row, with a vector or a reason.
 
-The one stage that touches every image, so the one whose speed counts: a member's bytes are read
-once, hashed, decoded, prepared and encoded in batches of a fixed size.
+The one step that touches every image, so the one whose speed counts: a member's bytes are read
+once, hashed, decoded, prepared and encoded in batches of a fixed size. It knows nothing of names:
+another template or a corrected name encodes no image again.
 """
 
 from __future__ import annotations
@@ -24,9 +25,8 @@ from mgld.build.read import read_table
 from mgld.build.runner import Report
 from mgld.build.shards import Made, ShardTask
 from mgld.build.stages.encoder import encoder_settings, worker_encoder
-from mgld.build.stages.vectors import Float32, name_matrix, vector_column
+from mgld.build.stages.vectors import Float32, vector_column
 from mgld.gldv2 import ImageEntry, ImageError, decode_image, iter_images
-from mgld.scoring import exact_sim
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -48,17 +48,16 @@ def shards(context: Context) -> list[ShardSpec]:
         raise FileNotFoundError(
             f"{root} holds no images: expected train/images_NNN.tar, or folders train/a/b/c/"
         )
-    reads = ("catalog/links.", "embeddings/names-")
+    reads = ("catalog/links.",)
     return [ShardSpec(f"images-{id}", reads=reads, sources=(id,), argument=id) for id in archives]
 
 
 @dataclass(frozen=True)
 class Links:
-    """catalog/links as arrays: ids bytes [I] ascending, landmark_ids and name_rows int64 [I]."""
+    """catalog/links as arrays: ids bytes [I] ascending, landmark_ids int64 [I]."""
 
     ids: NDArray[np.bytes_]
     landmark_ids: NDArray[np.int64]
-    name_rows: NDArray[np.int64]
 
     def find(self, image_ids: list[str]) -> NDArray[np.int64]:
         """Rows of the images int64 [n], -1 for those that are not listed."""
@@ -72,7 +71,7 @@ def read_links(root: Path, version: str) -> Links:
     """catalog/links, kept in the worker; `version` is the hash of its content."""
     table = read_table(root, "catalog", "links")
     ids = np.array(table["image_id"].to_pylist(), dtype=np.bytes_)
-    return Links(ids, table["landmark_id"].to_numpy(), table["name_row"].to_numpy())
+    return Links(ids, table["landmark_id"].to_numpy())
 
 
 @dataclass
@@ -92,14 +91,13 @@ def make(task: ShardTask, report: Report) -> Made:
     """Write one row per member: who it is, what became of it, where its bytes lie, its vector.
 
     status: `ok`, `unlisted` (not in the catalog; neither decoded nor encoded), or what
-    `mgld.gldv2.iter_images` and `decode_image` call their failures. `sim` (Sim with the own name,
-    exact) and `vector` are null unless the status is `ok`; so is landmark_id for the unlisted.
+    `mgld.gldv2.iter_images` and `decode_image` call their failures. `vector` is null unless the
+    status is `ok`; so is landmark_id for the unlisted.
     """
     links = read_links(task.root, task.version("catalog/links."))
-    names = name_matrix(task.root, task.version("embeddings/names-"))
     statuses: Counter[str] = Counter()
     listed: Counter[str] = Counter(listed=0, nothing_listed=0)
-    schema = _schema(names.shape[1])
+    schema = _schema(task.facts.embed_dim)
     entries = iter_images(task.source_root, task.argument)
     with (
         worker_encoder(task) as encoder,
@@ -113,7 +111,7 @@ def make(task: ShardTask, report: Report) -> Made:
         batch = task.config.batch_size
         while block := list(islice(entries, batch * BATCHES_PER_BLOCK)):
             rows, vectors = _encode(block, links, encoder, batch)
-            writer.write_table(_table(rows, vectors, links, names, schema))
+            writer.write_table(_table(rows, vectors, links, schema))
             statuses.update(row.status for row in rows)
             listed.update("listed" if row.link >= 0 else "nothing_listed" for row in rows)
             report(len(rows))
@@ -172,21 +170,16 @@ def _schema(dim: int) -> pa.Schema:
             ("sha256", pa.string()),
             ("width", pa.int32()),
             ("height", pa.int32()),
-            ("sim", pa.float64()),
             ("vector", pa.list_(pa.float32(), dim)),
         ]
     )
 
 
-def _table(
-    rows: list[Row], vectors: Float32, links: Links, names: Float32, schema: pa.Schema
-) -> pa.Table:
+def _table(rows: list[Row], vectors: Float32, links: Links, schema: pa.Schema) -> pa.Table:
     link = np.array([row.link for row in rows], dtype=np.int64)
     failed = np.array([row.status != "ok" for row in rows])
-    spread = np.zeros((len(rows), names.shape[1]), np.float32)
+    spread = np.zeros((len(rows), vectors.shape[1]), np.float32)
     spread[~failed] = vectors
-    sims = np.zeros(len(rows))
-    sims[~failed] = exact_sim(vectors, names[links.name_rows[link[~failed]]])
     entries = [row.entry for row in rows]
     return pa.Table.from_arrays(
         [
@@ -200,7 +193,6 @@ def _table(
             pa.array([row.sha256 for row in rows], pa.string()),
             pa.array([row.width for row in rows], pa.int32()),
             pa.array([row.height for row in rows], pa.int32()),
-            pa.array(sims, pa.float64(), mask=failed),
             vector_column(spread, failed),
         ],
         schema=schema,
@@ -210,8 +202,8 @@ def _table(
 STEP = Step(
     stage="embeddings",
     name="images",
-    version=1,
-    after=("catalog/tables", "embeddings/names"),
+    version=2,
+    after=("catalog/tables",),
     settings=lambda config, facts: {
         **encoder_settings(config, facts),
         "batch_size": config.batch_size,

@@ -16,6 +16,7 @@ from mgld.build.stages.image_index import ImageIndex, fetch_rows, image_index
 from mgld.keyed import generator
 
 CANDIDATES = 3
+EMBEDDINGS = ("embeddings/images-", "embeddings/sims-")
 PLACE = ["source", "offset", "size", "sha256", "vector"]
 
 CANDIDATE_TYPE = pa.list_(pa.struct([("image_id", pa.string()), ("sim", pa.float64())]))
@@ -23,7 +24,7 @@ CANDIDATE_TYPE = pa.list_(pa.struct([("image_id", pa.string()), ("sim", pa.float
 
 def shards(context: Context) -> list[ShardSpec]:
     """One per chunk of landmarks; each may need any archive."""
-    reads = ("catalog/landmarks.", "catalog/links.", "embeddings/images-")
+    reads = ("catalog/landmarks.", "catalog/links.", *EMBEDDINGS)
     return [
         ShardSpec(id, reads=reads, argument=number * context.config.chunk)
         for number, id in enumerate(chunk_ids(context))
@@ -59,9 +60,7 @@ def make(task: ShardTask, report: Report) -> Made:
     """Choose for each landmark of the chunk; a landmark without a usable image says why."""
     landmarks = task.table("catalog", "landmarks", ["landmark_id"])["landmark_id"]
     ids = landmarks.to_numpy()[task.argument : task.argument + task.config.chunk]
-    index = image_index(
-        task.root, task.version("catalog/links."), task.version("embeddings/images-")
-    )
+    index = image_index(task.root, task.version("catalog/links."), task.version(*EMBEDDINGS))
     rows = []
     chosen = []
     image_statuses: Counter[str] = Counter()
@@ -137,7 +136,7 @@ STEP = Step(
     stage="selection",
     name="part",
     version=1,
-    after=("catalog/tables", "embeddings/images"),
+    after=("catalog/tables", "embeddings/sims"),
     settings=lambda config, facts: {
         "seed": config.seed,
         "chunk": config.chunk,
