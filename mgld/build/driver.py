@@ -30,7 +30,16 @@ from mgld.build.source import SourceIndex
 from mgld.build.stages import STEPS
 
 SOURCE_FOLDER = "source"
-PACKAGES = ("mgld", "torch", "open_clip_torch", "numpy", "pillow", "pyarrow", "faiss-cpu")
+PACKAGES = (
+    "mgld",
+    "torch",
+    "open_clip_torch",
+    "transformers",
+    "numpy",
+    "pillow",
+    "pyarrow",
+    "faiss-cpu",
+)
 
 
 class BuildError(RuntimeError):
@@ -74,15 +83,16 @@ def build_dataset(
         source = SourceIndex(root, config.source_root(root))
         with local_runner(workers) as runner:
             source.refresh(runner, progress)
-            facts = learn_facts(config, stages, manifest, runner)
+            packages = _environment()
+            environment = fingerprint(packages)[:12]
+            manifest.environments[environment] = packages
+            facts = learn_facts(config, stages, manifest, root, environment, runner)
             manifest.facts = facts
-            environment = _environment()
-            manifest.environments[fingerprint(environment)[:12]] = environment
             manifest.save(root)
             context = Context(root, config, facts, manifest, source)
             for step in STEPS.values():
                 if step.stage in stages:
-                    _run_step(step, context, runner, progress, fingerprint(environment)[:12])
+                    _run_step(step, context, runner, progress, environment)
         _drop_environments(manifest)
         manifest.save(root)
         shutil.rmtree(root / WORK_FOLDER, ignore_errors=True)

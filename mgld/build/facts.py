@@ -1,20 +1,33 @@
-"""What the settings mean: the encoder behind its name, the annotator behind its."""
+"""What the settings mean: the encoder behind its name, the annotator behind its.
+
+An encoder's fingerprint is a hash of its weights, so that learning it takes torch and seconds.
+`encoder.json` in the build folder remembers, as `source.json` does for the source, for which files
+(path, size, modification time in ns), configuration and packages it was taken. A wrong memory
+spoils nothing: a worker compares the encoder that it loads with what the build was planned for.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from mgld.build.config import BuildConfig
-from mgld.build.manifest import BuildFacts, Manifest
+from mgld.build.manifest import BuildFacts, Manifest, fingerprint
 from mgld.build.runner import Report, Runner
+from mgld.files import write_text_atomically
 
 STAGES = {"embeddings", "qa", "entities"}
+MEMORY_FILE = "encoder.json"
 
 
 @dataclass(frozen=True)
 class _FactsTask:
+    root: Path
     config: BuildConfig
+    environment: str
 
     @property
     def label(self) -> str:
@@ -22,30 +35,79 @@ class _FactsTask:
 
 
 def learn_facts(
-    config: BuildConfig, stages: Sequence[str], manifest: Manifest, runner: Runner
+    config: BuildConfig,
+    stages: Sequence[str],
+    manifest: Manifest,
+    root: Path,
+    environment: str,
+    runner: Runner,
 ) -> BuildFacts:
-    """Load encoder and annotator and ask them; the last answer where no stage needs either.
+    """Ask encoder and annotator who they are; the last answer where no stage needs either.
 
-    It is a task like any other: a driver with workers imports no torch, and the worker keeps the
-    encoder for its shards. TaskError where one cannot be loaded.
+    `environment`: hash of the packages' versions. It is a task like any other: a driver with
+    workers imports no torch, and a worker that loads the encoder keeps it for its shards. TaskError
+    where one cannot be loaded.
     """
     if manifest.facts is not None and not STAGES & set(stages):
         return manifest.facts
-    ((_, facts),) = runner.run(_ask, [_FactsTask(config)], lambda _task, _rows: None)
+    task = _FactsTask(root, config, environment)
+    ((_, (memory, facts)),) = runner.run(_ask, [task], lambda _task, _rows: None)
+    if memory != _recall(root):
+        write_text_atomically(root / MEMORY_FILE, json.dumps(memory, indent=1) + "\n")
     return facts
 
 
-def _ask(task: _FactsTask, report: Report) -> BuildFacts:
-    from mgld.annotate import load_annotator
-    from mgld.build.stages.encoder import freshly_loaded
+def forget_encoder(root: Path) -> None:
+    """Have the next run load the encoder again."""
+    (root / MEMORY_FILE).unlink(missing_ok=True)
 
-    config = task.config
-    annotator = load_annotator(config.annotator, seed=config.seed)
-    encoder = freshly_loaded(config)
-    return BuildFacts(
-        encoder_fingerprint=encoder.fingerprint,
-        encoder_dtype=encoder.dtype,
-        embed_dim=encoder.embed_dim,
+
+def _ask(task: _FactsTask, report: Report) -> tuple[dict[str, Any], BuildFacts]:
+    """What to remember of the encoder, and the facts."""
+    from mgld.annotate import load_annotator
+    from mgld.build.stages.encoder import drop_encoder, loaded_encoder
+
+    drop_encoder()
+    annotator = load_annotator(task.config.annotator, seed=task.config.seed)
+    memory = _recall(task.root)
+    # Taken before loading: files that change meanwhile have another one and are read again.
+    stamp = _stamp(task)
+    if memory.get("stamp") != stamp:
+        encoder = loaded_encoder(task.config)
+        memory = {
+            "stamp": stamp,
+            "encoder_fingerprint": encoder.fingerprint,
+            "encoder_dtype": encoder.dtype,
+            "embed_dim": encoder.embed_dim,
+        }
+    return memory, BuildFacts(
+        **{name: value for name, value in memory.items() if name != "stamp"},
         annotator_id=annotator.id,
         prompt_version=annotator.prompt_version,
     )
+
+
+def _stamp(task: _FactsTask) -> str:
+    """Changes when a file, the configuration or a package behind the encoder does."""
+    from mgld.vision.resolve import resolve
+
+    found = resolve(task.config.encoder)
+    files = [found.weights, found.merges] if found.merges else [found.weights]
+    for folder in (found.tokenizer_folder, found.text_folder):
+        files += sorted(path for path in folder.rglob("*") if path.is_file()) if folder else []
+    stats = [(path.absolute(), path.stat()) for path in files]
+    return fingerprint(
+        [
+            [[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in stats],
+            [found.model_cfg, found.preprocess_cfg],
+            [task.config.device, task.config.dtype, task.environment],
+        ]
+    )
+
+
+def _recall(root: Path) -> dict[str, Any]:
+    try:
+        memory: dict[str, Any] = json.loads((root / MEMORY_FILE).read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}  # nothing remembered: the encoder is loaded
+    return memory

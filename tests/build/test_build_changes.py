@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from build_source import jpeg, name_of, write_encoder, write_tar
 
-from mgld.build import BuildConfig, BuildView, build_dataset
+from mgld.build import BuildConfig, BuildError, BuildView, build_dataset
+from mgld.vision.checkpoint import WEIGHTS_FILE
 
 Stamps = dict[str, tuple[int, int]]
 
@@ -132,6 +135,59 @@ def test_the_same_encoder_elsewhere_only_changes_what_the_dataset_says(
 ) -> None:
     moved = shutil.copytree(config.encoder, tmp_path / "moved")
     assert stages_of(remade(copy, config, encoder=str(moved))) == {"dataset"}
+
+
+@pytest.fixture
+def own_encoder(copy: Path, config: BuildConfig, tmp_path: Path) -> BuildConfig:
+    """The configuration with an encoder of one's own, with which the copy is up to date."""
+    folder = shutil.copytree(config.encoder, tmp_path / "encoder")
+    own = config.model_copy(update={"encoder": str(folder)})
+    build_dataset(own, copy)
+    return own
+
+
+def replace_weights(config: BuildConfig, folder: Path) -> os.stat_result:
+    """Put other weights of the same size into the encoder; returns what the file was."""
+    weights = Path(config.encoder) / WEIGHTS_FILE
+    before = weights.stat()
+    shutil.copy(write_encoder(folder, seed=1) / WEIGHTS_FILE, weights)
+    assert weights.stat().st_size == before.st_size
+    return before
+
+
+def test_nothing_to_do_needs_no_torch(copy: Path, config: BuildConfig) -> None:
+    program = "import sys; sys.modules['torch'] = None\nfrom mgld.cli import main; main()"
+    command = [sys.executable, "-c", program, "build", "--out", str(copy), "--workers", "1"]
+    before = stamps(copy)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("complete\n")
+    assert stamps(copy) == before
+    (copy / "encoder.json").unlink()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "import of torch halted" in done.stderr  # the encoder is not known without it
+
+
+def test_an_encoder_replaced_in_its_place_is_noticed(
+    copy: Path, own_encoder: BuildConfig, tmp_path: Path
+) -> None:
+    replace_weights(own_encoder, tmp_path / "other")
+    paths = remade(copy, own_encoder)
+    assert paths == under(copy, "embeddings/", *(f"{stage}/" for stage in AFTER_SELECTION))
+
+
+def test_an_encoder_replaced_behind_our_back_never_makes_a_vector(
+    copy: Path, own_encoder: BuildConfig, tmp_path: Path
+) -> None:
+    """Size and time put back; the next run knows."""
+    before = replace_weights(own_encoder, tmp_path / "other")
+    times = (before.st_atime_ns, before.st_mtime_ns)
+    os.utime(Path(own_encoder.encoder) / WEIGHTS_FILE, ns=times)
+    (copy / "embeddings" / "images-images_001.tar.parquet").unlink()
+    with pytest.raises(BuildError, match="changed while the build ran; run it again"):
+        build_dataset(own_encoder, copy)
+    paths = remade(copy, own_encoder)
+    assert paths == under(copy, "embeddings/", *(f"{stage}/" for stage in AFTER_SELECTION))
 
 
 @pytest.fixture

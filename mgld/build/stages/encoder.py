@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from mgld.build.config import BuildConfig
+from mgld.build.facts import forget_encoder
 from mgld.build.manifest import BuildFacts
 from mgld.build.shards import ShardTask
 
@@ -34,8 +35,9 @@ def worker_encoder(task: ShardTask) -> Iterator[Encoder]:
     import torch
 
     config = task.config
-    encoder = _load(config.encoder, config.device, config.dtype)
+    encoder = loaded_encoder(config)
     if encoder.fingerprint != task.facts.encoder_fingerprint:
+        forget_encoder(task.root)
         raise ValueError(f"encoder {config.encoder} changed while the build ran; run it again")
     before = torch.get_num_threads()
     torch.set_num_threads(config.threads)
@@ -45,10 +47,14 @@ def worker_encoder(task: ShardTask) -> Iterator[Encoder]:
         torch.set_num_threads(before)
 
 
-def freshly_loaded(config: BuildConfig) -> Encoder:
-    """The encoder as it is on disk now; this process then keeps it for its shards."""
-    _load.cache_clear()
+def loaded_encoder(config: BuildConfig) -> Encoder:
+    """The build's encoder; this process keeps it for its shards."""
     return _load(config.encoder, config.device, config.dtype)
+
+
+def drop_encoder() -> None:
+    """Have this process load the encoder again: it may be another one on disk by now."""
+    _load.cache_clear()
 
 
 @lru_cache(maxsize=1)
