@@ -151,12 +151,15 @@ def _write_world(config: BuildConfig, root: Path, workers: int, progress: Progre
     identity = f"world:{landmarks}\n"
     if marker.is_file() and marker.read_text(encoding="utf-8") == identity:
         return
-    written = 0
+    drawn: int | None = None
 
     def tell(done: int, total: int) -> None:
-        nonlocal written
-        progress.rows(done - written)
-        written = done
+        nonlocal drawn
+        if drawn is None:
+            progress.note(f"source/world: {total - done:,} images to draw")
+        else:
+            progress.rows(done - drawn)
+        drawn = done
 
     progress.start("source/world", 1, 1)
     try:

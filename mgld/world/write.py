@@ -194,8 +194,8 @@ def write_world(
 
     Byte-identical for the same arguments, whatever the number of workers. Archives already there
     are kept, so an interrupted call goes on where it stopped; `ground_truth.parquet` comes last.
-    `progress(done, total)` counts images. Raises ValueError for fewer than one landmark or for a
-    folder that holds another world.
+    `progress(done, total)` counts images, starting with those already there. Raises ValueError for
+    fewer than one landmark or for a folder that holds another world.
     """
     if landmarks < 1:
         raise ValueError(f"a world needs at least one landmark, not {landmarks}")
@@ -226,6 +226,8 @@ def write_world(
         if not (root / "md5sum" / "train" / f"md5.images_{number:03d}.txt").exists()
     ]
     done = len(photos) - sum(len(shards[number]) for number in todo)
+    if progress is not None:
+        progress(done, len(photos))
     if todo:
         context, others = get_context("spawn"), set(active_children())
         with ProcessPoolExecutor(workers, context, initializer=stay_with_parent) as pool:
