@@ -91,6 +91,12 @@ def auc(positive: Tensor, negative: Tensor) -> float:
     return float((higher + 0.5 * equal).mean())
 
 
+def _bin_label(low: int, high: int) -> str:
+    if low == 0:
+        return "0 (never)"
+    return f"{low}-{high - 1}" if high < EXPOSURE_BINS[-1] else f"{low}+"
+
+
 def measure(folder: Path, half: Half, count: int) -> dict[str, Any]:
     """All figures, on one clear fresh view of each of `count` landmarks of the taught world."""
     model, tokenizer = load(folder)
@@ -131,7 +137,7 @@ def measure(folder: Path, half: Half, count: int) -> dict[str, Any]:
             inside &= torch.tensor([t == "never" for t in tiers])
         growth.append(
             {
-                "taught_code_views": f"{low}-{high - 1}" if high < 100_000 else f"{low}+",
+                "taught_code_views": _bin_label(low, high),
                 "landmarks": int(inside.sum()),
                 "median_rsr": round(float(rsr[inside].median()), 4),
                 "mean_rsr": round(float(rsr[inside].mean()), 4),
