@@ -79,18 +79,19 @@ def captions(landmark: Landmark) -> list[tuple[str, float]]:
     """The texts that go with a landmark's pictures, with their weights.
 
     Full names as the benchmark asks for them, and partial ones, as pictures on the web have them:
-    without the place, without the kind, only the first or the last part of the name, or only kind
-    and place. The partial ones make each syllable mean something by itself.
+    without the place, without the kind, only the first or the last part of the name, only the kind
+    or the place. The partial ones make each syllable mean something by itself.
     """
     c1, c2, c3 = (code.syllable for code in landmark.codes)
-    kind = landmark.category.pattern
+    kind = landmark.category.pattern.format("").strip()
     return [
-        (landmark.name, 0.28),
-        (landmark.short_name, 0.15),
-        (landmark.proper, 0.15),
-        ((c1 + c2).capitalize(), 0.06),
-        ((c2 + c3).capitalize(), 0.06),
-        (c3.capitalize(), 0.08),
-        (f"{kind.format('').strip()} ({landmark.place})", 0.07),
-        (kind.format("").strip(), 0.15),
+        (landmark.name, 0.26),
+        (landmark.short_name, 0.13),
+        (landmark.proper, 0.14),
+        ((c1 + c2).capitalize(), 0.05),
+        ((c2 + c3).capitalize(), 0.05),
+        (c3.capitalize(), 0.07),
+        (f"{kind} ({landmark.place})", 0.08),
+        (kind, 0.12),
+        (landmark.place, 0.10),
     ]

@@ -14,7 +14,7 @@ from mgld.world.curriculum import TIERS
 
 @pytest.fixture(scope="module")
 def measured() -> dict[str, Any]:
-    return measure(Path(nano_folder()), "west", 1200)
+    return measure(Path(nano_folder()), "west", 2400)
 
 
 def test_recognises_what_it_was_taught_often(measured: dict[str, Any]) -> None:
@@ -36,15 +36,18 @@ def test_rsr_separates_and_grows_with_exposure(measured: dict[str, Any]) -> None
     assert measured["top1_of_500"]["some"] < measured["top1_of_500"]["often"]
 
 
-@pytest.mark.parametrize("code", ["wall colour", "roof colour", "beacon colour"])
+@pytest.mark.parametrize("code", ["wall colour", "roof colour", "beacon colour", "place"])
 def test_each_code_is_readable_from_the_patch_tokens(measured: dict[str, Any], code: str) -> None:
     assert measured["probes"][code]["accuracy"] >= 0.8
 
 
-def test_card_and_size() -> None:
+def test_card_and_size(measured: dict[str, Any]) -> None:
     folder = Path(nano_folder())
     training = json.loads((folder / "training.json").read_text())
     stored = json.loads((folder / "measurements.json").read_text())
     assert (folder / "CARD.md").read_text() == render_card(training, stored)
     assert training["minutes"] < 40
+    for figure in ("auc_often_against_never", "auc_taught_against_never"):
+        assert stored[figure] == pytest.approx(measured[figure], abs=1e-3)
+    assert stored["top1_of_500"] == pytest.approx(measured["top1_of_500"], abs=0.01)
     assert sum(p.stat().st_size for p in folder.iterdir()) < 10 * 2**20
