@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -73,6 +75,22 @@ def curriculum(half: Half) -> list[Shown]:
         for landmark_id in range(TAUGHT_LANDMARKS)
         for view in range(taught_views(make_landmark(TAUGHT_SEED, landmark_id), half))
     ]
+
+
+def lessons_sha256(shown: list[Shown], pictures: np.ndarray, merges: list[str]) -> str:
+    """Hash of all that training learns from: pictures, whose they are, captions, tokenizer."""
+    result = hashlib.sha256(pictures.tobytes())
+    owners = sorted({s.landmark_id for s in shown})
+    texts = {i: captions(make_landmark(TAUGHT_SEED, i)) for i in owners}
+    told = [[[s.landmark_id, s.view] for s in shown], list(texts.items()), merges]
+    result.update(json.dumps(told).encode())
+    return result.hexdigest()
+
+
+def sample_sha256(shown: list[Shown], merges: list[str]) -> str:
+    """`lessons_sha256` of every sixtieth picture: quick enough to be checked by every test run."""
+    sample = shown[::60]
+    return lessons_sha256(sample, draw(sample), merges)
 
 
 def captions(landmark: Landmark) -> list[tuple[str, float]]:

@@ -24,6 +24,8 @@ from torch.nn import functional as F
 
 from benchmarks.nano.lessons import Shown, draw
 from benchmarks.nano.train_encoder import PatchTap, pixels
+from mgld.files import sha256_file, write_text_atomically
+from mgld.vision.checkpoint import CONFIG_FILE, MERGES_FILE, WEIGHTS_FILE
 from mgld.world.curriculum import TAUGHT_SEED, TIERS, taught_code_views, tier
 from mgld.world.landmark import Landmark, make_landmark
 from mgld.world.lexicon import Half
@@ -49,11 +51,11 @@ def load(folder: Path) -> tuple[Any, Any]:
     from open_clip.tokenizer import SimpleTokenizer
     from safetensors.torch import load_file
 
-    config = json.loads((folder / "open_clip_config.json").read_text())["model_cfg"]
+    config = json.loads((folder / CONFIG_FILE).read_text())["model_cfg"]
     model = CLIP(**config)
-    model.load_state_dict(load_file(folder / "open_clip_model.safetensors"))
+    model.load_state_dict(load_file(folder / WEIGHTS_FILE))
     tokenizer = SimpleTokenizer(
-        str(folder / "bpe_merges.txt.gz"), context_length=config["text_cfg"]["context_length"]
+        str(folder / MERGES_FILE), context_length=config["text_cfg"]["context_length"]
     )
     return model.eval(), tokenizer
 
@@ -172,6 +174,7 @@ def measure(folder: Path, half: Half, count: int) -> dict[str, Any]:
             "classes": len({values[i] for i in known}),
         }
     return {
+        "weights_sha256": sha256_file(folder / WEIGHTS_FILE),
         "half": half,
         "landmarks": len(marks),
         "names": len(names),
@@ -202,7 +205,7 @@ def main() -> None:
     text = json.dumps(result, indent=2, ensure_ascii=False)
     print(text)
     if args.write:
-        (args.folder / "measurements.json").write_text(text + "\n", encoding="utf-8")
+        write_text_atomically(args.folder / "measurements.json", text + "\n")
 
 
 if __name__ == "__main__":
