@@ -17,7 +17,7 @@ from mgld.build.source import GROUND_TRUTH_FILE
 from mgld.files import sha256_file, write_text_atomically
 from mgld.hub.features import features
 from mgld.hub.outputs import OutputFile, config_files
-from mgld.hub.rows import public_encoder
+from mgld.vision.spec import public_encoder
 
 if TYPE_CHECKING:
     from mgld.build.read import BuildView

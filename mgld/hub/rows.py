@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from mgld.build.read import shard_paths
+from mgld.vision.spec import public_encoder as public_encoder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -130,14 +130,6 @@ def join_rows(view: BuildView, landmark_ids: Sequence[int]) -> pa.Table:
             "size": selection["size"],
         }
     )
-
-
-def public_encoder(spec: str) -> str:
-    """An encoder's spec as it is published: of a folder its name alone, not where it lay.
-
-    The fingerprint beside it says exactly which weights it was.
-    """
-    return spec if ":" in spec else PurePath(spec).name
 
 
 def _rows(

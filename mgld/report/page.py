@@ -21,6 +21,7 @@ from mgld.report.captions import caption
 from mgld.report.examples import Example, Selection, Step, examples, ladder, selections
 from mgld.report.pictures import Album
 from mgld.report.words import number, percent, plural, signed
+from mgld.vision.spec import public_encoder
 
 # A data table under a figure is for reading; the long ones are in the CSV files.
 LONGEST_TABLE = 40
@@ -137,8 +138,7 @@ def _context(view: BuildView, build_dir: Path) -> dict[str, Any]:
         ],
         "test": int(records.test.sum()),
         "config": view.config,
-        # A local checkpoint is known by its folder: where that lies is nobody else's business.
-        "encoder": Path(view.config.encoder).name,
+        "encoder": public_encoder(view.config.encoder),
         "facts": view.manifest.facts,
         "procedural": procedural,
         "folder": str(build_dir if not build_dir.is_absolute() else build_dir.name),

@@ -227,13 +227,20 @@ def test_the_card_is_valid_and_honest(exported: tuple[Path, Path]) -> None:
     assert "$" not in text.split("---\n", 2)[2]  # every blank of the template was filled
 
 
-def test_where_the_encoder_lay_is_not_published(tmp_path: Path) -> None:
-    build = write_build(tmp_path / "build", encoder=str(tmp_path / "my-encoder"))
+@pytest.mark.parametrize(
+    ("model", "file", "published"),
+    [("", "my-encoder", "my-encoder"), ("ViT-B-32:", "w.pt", "ViT-B-32:w.pt")],
+)
+def test_where_the_encoder_lay_is_not_published(
+    tmp_path: Path, model: str, file: str, published: str
+) -> None:
+    build = write_build(tmp_path / "build", encoder=f"{model}{tmp_path / 'secret' / file}")
     export_dataset(build, tmp_path / "out")
     row = pq.read_table(tmp_path / "out/eval/test-00000-of-00001.parquet").to_pylist()[0]
     text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
-    assert row["encoder"] == "my-encoder" and "`my-encoder`" in text
-    assert str(tmp_path) not in text and str(tmp_path) not in str(row)
+    assert row["encoder"] == published and f"`{published}`" in text
+    for public in (text, str(row)):
+        assert str(tmp_path) not in public and "secret" not in public
 
 
 def test_a_world_says_that_it_is_none_of_the_real_one(build: Path, tmp_path: Path) -> None:

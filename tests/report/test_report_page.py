@@ -197,3 +197,16 @@ def test_an_unfinished_build_names_the_stage(world_build, tmp_path):
     result = CliRunner().invoke(main, ["report", str(copy)])
     assert result.exit_code == 1
     assert "stage scores has not run" in result.output
+
+
+def test_where_the_encoder_lay_is_not_on_the_page(world_build, tmp_path):
+    root = shutil.copytree(world_build, tmp_path / "build")
+    config = (root / "config.yaml").read_text(encoding="utf-8")
+    assert "encoder: nano" in config
+    (root / "config.yaml").write_text(
+        config.replace("encoder: nano", "encoder: ViT-B-32:/home/me/secret/w.pt"), encoding="utf-8"
+    )
+    write_report(root, tmp_path / "page.html")
+    page = Page(tmp_path / "page.html")
+    assert "What ViT-B-32:w.pt knows of" in page.words
+    assert "secret" not in (tmp_path / "page.html").read_text(encoding="utf-8")
