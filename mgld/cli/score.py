@@ -68,8 +68,14 @@ def subset(
     help="Vectors made elsewhere: an .npz with image_ids, images [M, d], name_strings, "
     "names [N, d] (unit float32).",
 )
+@click.option(
+    "--template",
+    default="{name}",
+    show_default=True,
+    help="Text that --encoder is given for a name.",
+)
 @click.option("--config", default="full", show_default=True, help="full, eval, hds25k, ...")
-@click.option("--split", help="Only this split. Default: all of them.")
+@click.option("--split", help="Only this split. Default: all; of eval, test.")
 @click.option("--device", help="Where the encoder runs: cpu, cuda, ... Default: its own choice.")
 @click.option(
     "--backend",
@@ -85,6 +91,7 @@ def score(
     dataset: str,
     encoder: str | None,
     embeddings: Path | None,
+    template: str,
     config: str,
     split: str | None,
     device: str | None,
@@ -98,6 +105,8 @@ def score(
     """
     if (encoder is None) == (embeddings is None):
         raise click.UsageError("give either --encoder or --embeddings")
+    if embeddings is not None and template != "{name}":
+        raise click.UsageError("--template is for --encoder: --embeddings holds the names' vectors")
     from mgld.scoring.output import check_suffix, json_rows, write_table
     from mgld.scoring.rescore import rescore
 
@@ -109,6 +118,7 @@ def score(
             dataset,
             encoder=encoder,
             embeddings=embeddings,
+            template=template,
             config=config,
             split=split,
             backend=backend,
@@ -150,6 +160,8 @@ def _summary_line(summary: dict[str, object]) -> str:
         f"{summary['scored']} of {summary['records']} records scored among {summary['names']} names"
         f" with {summary['encoder']}"
     )
+    if summary["template"] is not None:
+        line += f", names as {json.dumps(summary['template'], ensure_ascii=False)}"
     if summary["median_rsr"] is None:
         return line
     return (

@@ -16,13 +16,14 @@ from mgld.scoring.sim_rsr import sim_rsr
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from PIL.Image import Image
 
     from mgld.vision import Encoder
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is done, how many are done, of how many)."""
 
-IMAGES_PER_CALL = 64
+IMAGES_PER_BATCH = 64
 _NEAREST = 10
 _RECORD_COLUMNS = ["id", "landmark_id", "landmark_name"]
 
@@ -35,7 +36,7 @@ class Rescored:
     ("ok", or why the image cannot be read), reason, sim, rank, rsr, margin, nearest (list of names,
     best first), nearest_sim (null where status is not "ok").
     summary: records, scored, names (N), median_rsr, share_rank_1 (None if none is scored), encoder,
-    fingerprint.
+    fingerprint, template (None of embeddings: theirs is not known).
     """
 
     table: pa.Table
@@ -59,6 +60,7 @@ def rescore(
     *,
     encoder: str | None = None,
     embeddings: str | Path | None = None,
+    template: str = "{name}",
     config: str = "full",
     split: str | None = None,
     backend: str = "auto",
@@ -69,7 +71,9 @@ def rescore(
 
     source: a dataset or build folder or a Hub id, as `mgld.load` takes it. Exactly one of `encoder`
     (a spec of `mgld.vision.load_encoder`) and `embeddings` (a file; format: `embedding_file.py`)
-    gives the vectors. split: only that one. backend: of `sim_rsr`. device: of the encoder.
+    gives the vectors. template: the text that the encoder is given for a name, `{name}` in it.
+    split: only that one; None: all, except that of `eval`, whose `test` contains `test_paper`, it
+    is `test`. backend: of `sim_rsr`. device: of the encoder.
 
     An image that cannot be read is a row with a status. ValueError for wrong arguments, vectors
     that are missing or not unit, and records whose name is not a candidate.
@@ -78,6 +82,8 @@ def rescore(
 
     if (encoder is None) == (embeddings is None):
         raise ValueError("give either an encoder or a file of embeddings")
+    if template.count("{name}") != 1:
+        raise ValueError(f"template {template!r} must contain {{name}} exactly once")
     columns = [*_RECORD_COLUMNS, "image"] if embeddings is None else _RECORD_COLUMNS
     splits = _splits(mgld.load(str(source), config, columns=columns), config, split)
     names = _candidates(mgld.load(str(source), "names"))
@@ -87,14 +93,14 @@ def rescore(
     if embeddings is not None:
         given = read_embeddings(Path(embeddings))
         image_vectors, name_vectors = given.images_of(records.id), given.names_of(names)
-        made_by = {"encoder": str(embeddings), "fingerprint": None}
+        made_by = {"encoder": str(embeddings), "fingerprint": None, "template": None}
     else:
         loaded = _load_encoder(str(encoder), device)
         image_vectors = _encode_images(loaded, _image_bytes(splits), records, report)
         report("names", 0, len(names))
-        name_vectors = loaded.encode_names(names)
+        name_vectors = loaded.encode_names(names, template=template)
         report("names", len(names), len(names))
-        made_by = {"encoder": loaded.spec, "fingerprint": loaded.fingerprint}
+        made_by = {"encoder": loaded.spec, "fingerprint": loaded.fingerprint, "template": template}
     ok = np.array([status == "ok" for status in records.status], dtype=np.bool_)
     scores = sim_rsr(
         image_vectors,
@@ -113,6 +119,8 @@ def _silent(what: str, done: int, total: int) -> None:
 
 def _splits(loaded: Any, config: str, split: str | None) -> dict[str, Any]:
     """The wanted splits of a config: name -> `datasets.Dataset`."""
+    if split is None and config == "eval":
+        split = "test"  # holds the records of `test_paper`, too: each counts once
     if split is None:
         return dict(loaded)
     if split not in loaded:
@@ -181,19 +189,19 @@ def _encode_images(
     """Vectors float32 [readable, d]; what cannot be read gets a status and a reason."""
     from mgld.gldv2 import ImageError, decode_image
 
-    vectors = [np.empty((0, encoder.embed_dim), dtype=np.float32)]
-    batch = []
     total = len(records.id)
-    for row, data in enumerate(images):
-        try:
-            batch.append(decode_image(data or b"").image)
-        except ImageError as error:
-            records.status[row], records.reason[row] = error.status, error.reason
-        if batch and (len(batch) == IMAGES_PER_CALL or row == total - 1):
-            vectors.append(encoder.encode_images(batch, batch_size=IMAGES_PER_CALL))
-            batch = []
-            report("images", row + 1, total)
-    return np.concatenate(vectors)
+
+    def readable() -> Iterator[Image]:
+        for row, data in enumerate(images):
+            try:
+                yield decode_image(data or b"").image
+            except ImageError as error:
+                records.status[row], records.reason[row] = error.status, error.reason
+            if (row + 1) % IMAGES_PER_BATCH == 0 or row + 1 == total:
+                report("images", row + 1, total)
+
+    # Decoded when the encoder asks for it: never more than one whole image in memory.
+    return encoder.encode_images(readable(), batch_size=IMAGES_PER_BATCH)
 
 
 def _table(records: _Records, ok: NDArray[np.bool_], scores: Scores, names: list[str]) -> pa.Table:

@@ -23,7 +23,10 @@ def unit(x):
 
 
 class ColourEncoder:
-    """An encoder one can check by hand: an image is its mean colour, a name one of six colours."""
+    """An encoder one can check by hand: an image is its mean colour, a name one of six colours.
+
+    Asked for the "negative of" a name, it gives the opposite colour.
+    """
 
     spec, embed_dim, dtype, fingerprint = "colour", 3, "float32", "sha256:colour"
 
@@ -31,7 +34,8 @@ class ColourEncoder:
         return unit([np.asarray(image.convert("RGB"), float).mean(axis=(0, 1)) for image in images])
 
     def encode_names(self, names, *, template="{name}", batch_size=256):
-        return unit([COLOURS[NAMES.index(name)] for name in names])
+        sign = -1 if template == "negative of {name}" else 1
+        return sign * unit([COLOURS[NAMES.index(name)] for name in names])
 
     def name_flags(self, names):
         return [""] * len(names)
@@ -78,10 +82,15 @@ def write_dataset(folder):
         "train": [r for r in rows if r["landmark_id"] not in TEST_LANDMARKS],
         "test": [r for r in rows if r["landmark_id"] in TEST_LANDMARKS],
     }
+    # As in a real dataset, `eval` has the first test records in both of its splits.
+    splits_of_eval = {"test": rows[3:7], "test_paper": rows[3:5]}
     (folder / "full").mkdir(parents=True)
+    (folder / "eval").mkdir()
     (folder / "names").mkdir()
     for split, part in splits.items():
         Dataset.from_list(part, features=features).to_parquet(folder / "full" / f"{split}.parquet")
+    for split, part in splits_of_eval.items():
+        Dataset.from_list(part, features=features).to_parquet(folder / "eval" / f"{split}.parquet")
     names = [{"name": n, "landmark_ids": [i, i + 6]} for i, n in enumerate(NAMES)]
     Dataset.from_list(
         names, features=Features({"name": text, "landmark_ids": List(number)})
@@ -92,6 +101,9 @@ def write_dataset(folder):
         "- config_name: full\n  default: true\n  data_files:\n"
         "  - split: train\n    path: full/train.parquet\n"
         "  - split: test\n    path: full/test.parquet\n"
+        "- config_name: eval\n  data_files:\n"
+        "  - split: test\n    path: eval/test.parquet\n"
+        "  - split: test_paper\n    path: eval/test_paper.parquet\n"
         "- config_name: names\n  data_files:\n"
         "  - split: train\n    path: names/train.parquet\n"
         "---\n\n# Twelve landmarks\n"

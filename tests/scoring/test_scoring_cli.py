@@ -125,6 +125,7 @@ class TestScore:
             "share_rank_1": 10 / 11,
             "encoder": "colour",
             "fingerprint": "sha256:colour",
+            "template": "{name}",
         }
         path = tmp_path / "scores.csv"
         flags = ["--encoder", "any", "--json", "--out", path]
@@ -133,12 +134,38 @@ class TestScore:
         assert [row["id"] for row in written] == [row["id"] for row in body["rows"]]
         assert json.loads(written[0]["nearest"]) == body["rows"][0]["nearest"]
 
+    def test_template(self, dataset_folder):
+        flags = ["--encoder", "any", "--template", "negative of {name}"]
+        out = mgld("score", dataset_folder, *flags).stdout
+        assert 'names as "negative of {name}": median RSR' in out
+        assert 'names as "{name}": median' in mgld("score", dataset_folder, *flags[:2]).stdout
+        body = json.loads(mgld("score", dataset_folder, *flags, "--json").stdout)
+        assert body["summary"]["template"] == "negative of {name}"
+        for row in body["rows"]:
+            if row["status"] == "ok" and row["landmark_id"] != 7:
+                assert (row["rank"], row["nearest"][-1]) == (6, row["landmark_name"])
+
+    def test_eval_counts_each_record_once(self, dataset_folder):
+        def ids(*flags):
+            arguments = ["--encoder", "any", "--config", "eval", "--json", *flags]
+            body = json.loads(mgld("score", dataset_folder, *arguments).stdout)
+            assert body["summary"]["records"] == len(body["rows"])
+            return [row["landmark_id"] for row in body["rows"]]
+
+        assert ids() == ids("--split", "test") == [3, 4, 5, 6]
+        assert ids("--split", "test_paper") == [3, 4]
+
     def test_errors(self, dataset_folder):
         def refused(*arguments, code=1):
             return mgld("score", dataset_folder, *arguments, code=code).output
 
         assert "either --encoder or --embeddings" in refused(code=2)
         assert "either" in refused("--encoder", "x", "--embeddings", "y", code=2)
+        flags = ["--embeddings", "y.npz", "--template", "a photo of {name}"]
+        assert "--template is for --encoder" in refused(*flags, code=2)
+        assert "must contain {name} exactly once" in refused(
+            "--encoder", "any", "--template", "a photo"
+        )
         assert "no split 'dev'" in refused("--encoder", "any", "--split", "dev")
         assert "no config 'hds25k'" in refused("--encoder", "any", "--config", "hds25k")
         assert "must end in" in refused("--encoder", "any", "--out", "scores.txt")
@@ -168,6 +195,7 @@ class TestEmbeddings:
             np.arange(12) % 6,
             backend="oracle",
         )
+        assert body["summary"]["template"] is None
         assert body["summary"]["scored"] == 12  # the damaged image is not needed
         for row in body["rows"]:
             i = row["landmark_id"]
