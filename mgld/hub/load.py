@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
 
-DEFAULT_REPO = "mgld/mgld"
-"""Hub id of the published dataset, where neither an argument nor MGLD_REPO names another."""
+DEFAULT_REPO: str | None = None
+"""Hub id of the published dataset, where neither an argument nor MGLD_REPO names another.
+
+None: none is published yet. An id that is not ours would let whoever registers it supply the data.
+"""
 
 
 def load(
@@ -24,21 +27,26 @@ def load(
     """Load one config of the dataset.
 
     source: a dataset folder, a build folder (its `dataset/` is used), or a Hub id; None: the Hub id
-    in the environment's MGLD_REPO, else DEFAULT_REPO. config: `full` (splits train, test), `eval`
-    (test, test_paper), `names`, or a subset such as `hds25k` (`hds25000` is the same). split: one
-    split; None gives all. revision: a tag or commit of a Hub id. kw: passed to
-    `datasets.load_dataset`: `streaming=True`, `columns=[...]`, `cache_dir=...`.
+    in the environment's MGLD_REPO; there is no default to fall back to yet. config: `full` (splits
+    train, test), `eval` (test, test_paper), `names`, or a subset such as `hds25k` (`hds25000` is
+    the same). split: one split; None gives all. revision: a tag or commit of a Hub id. kw: passed
+    to `datasets.load_dataset`: `streaming=True`, `columns=[...]`, `cache_dir=...`.
 
     Without `streaming`, `datasets` keeps a decompressed copy in its cache, keyed by the folder's
     last name and its card, which states a hash of each config's files: a folder that was written
     anew is read anew.
 
     FileNotFoundError: no such folder or repository, or a build without a dataset. ValueError: no
-    such config (the message lists what is there), or a revision of a folder. ConnectionError: the
-    Hub cannot be reached.
+    such config (the message lists what is there), a revision of a folder, or neither `source` nor
+    MGLD_REPO. ConnectionError: the Hub cannot be reached.
     """
     if source is None:
         source = os.environ.get("MGLD_REPO") or DEFAULT_REPO
+    if source is None:
+        raise ValueError(
+            "which dataset? none is published as a default yet: give a build or dataset folder or "
+            "a Hub id, or set MGLD_REPO to a Hub id"
+        )
     folder = Path(source).expanduser()
     if folder.is_dir():
         if revision is not None:

@@ -203,6 +203,25 @@ def test_an_unreachable_hub_is_said_so(tmp_path: Path, repo: str | None) -> None
     assert (repo or "other/set") in done.stdout and "MGLD_REPO" in done.stdout
 
 
+@pytest.mark.parametrize("value", [None, ""])
+def test_without_a_dataset_named_nothing_is_fetched(
+    monkeypatch: pytest.MonkeyPatch, value: str | None
+) -> None:
+    import datasets
+
+    asked: list[Any] = []
+    monkeypatch.setattr(datasets, "load_dataset", lambda *args, **kw: asked.append(args))
+    monkeypatch.delenv("MGLD_REPO", raising=False)
+    if value is not None:
+        monkeypatch.setenv("MGLD_REPO", value)
+    with pytest.raises(ValueError, match=r"give a build or dataset folder .* set MGLD_REPO"):
+        mgld.load()
+    assert asked == []
+    monkeypatch.setenv("MGLD_REPO", "other/set")
+    mgld.load()
+    assert asked == [("other/set", "full")]
+
+
 def test_the_card_is_valid_and_honest(exported: tuple[Path, Path]) -> None:
     from huggingface_hub import DatasetCard
 
