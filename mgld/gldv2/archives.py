@@ -1,9 +1,13 @@
-"""Images as they lie on disk: published tars, `a/b/c/<id>.jpg` folders, or both.
+"""Images as they lie on disk: published tars, `a/b/c/<id>.jpg` folders, loose files, or all three.
 
 Archives are read member by member and never extracted; a member's path serves only to find the
 image id in its base name. Every member that is not a plain directory becomes an entry with a
 status; errors are data. Each entry says where its bytes lie, so that they can be read again without
 a scan.
+
+Loose files are those directly in `train` or in the root that are called `*.jpg` or `*.jpeg`: they
+are read as files of a folder are. With them goes what is called `*.tar` and is no archive to read.
+Folders with other names, and other files beside them, are not GLDv2's and are not looked into.
 """
 
 from __future__ import annotations
@@ -11,12 +15,13 @@ from __future__ import annotations
 import re
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 MAX_IMAGE_BYTES = 256 << 20
 HEX_DIGITS = "0123456789abcdef"
+LOOSE = "loose"
 IMAGE_NAME = re.compile(r"([0-9a-f]{16})\.(?:jpg|jpeg|JPG|JPEG)")
 END_OF_ARCHIVE = bytes(tarfile.BLOCKSIZE)
 
@@ -25,8 +30,8 @@ END_OF_ARCHIVE = bytes(tarfile.BLOCKSIZE)
 class ImageShard:
     """A part of the images that is read in one go.
 
-    `id`: `images_000.tar`, or `folder-0` for the files under the first hex digit 0.
-    `sources`: the tar, or the digit's folders, relative to the source root.
+    `id`: `images_000.tar`, `folder-0` for the files under the first hex digit 0, or `loose`.
+    `sources`: the tar, the digit's folders, or the loose files, relative to the source root.
     """
 
     id: str
@@ -38,10 +43,13 @@ class ImageEntry:
     """One member of an archive or file of a folder.
 
     status: `ok` (data is there), `empty`, `not_an_image_name` (the base name is not `<id>.jpg`),
-    `unsafe_path` (absolute, with `..`, a link, a device), `duplicate` (its id was read before in
-    this shard), `too_large` (over MAX_IMAGE_BYTES), `truncated_archive` (nothing behind this point
-    can be read; image_id is the member that is cut, or empty).
-    `source`: the tar or file relative to the root; `offset`, `size`: its bytes in that file.
+    `unsafe_path` (absolute, with `..`, a link, a device, a name on disk that is not Unicode),
+    `duplicate` (data is there, but so is that of an earlier entry with this id in this shard:
+    whoever decodes takes the first copy that is an image), `too_large` (over MAX_IMAGE_BYTES),
+    `truncated_archive` (nothing behind this point can be read; image_id is the member that is cut,
+    or empty), `not_an_archive` (called `*.tar`, but a folder, a pipe or a link to nowhere).
+    `source`: the tar or file relative to the root; `offset`, `size`: its bytes in that file. Source
+    and reason are valid Unicode; bytes of a name that are none show as `\\udcXX`.
     """
 
     image_id: str
@@ -54,7 +62,7 @@ class ImageEntry:
 
 
 def find_archives(root: str | Path) -> list[ImageShard]:
-    """The shards under `root/train` and `root`: tars by name, then folders by digit.
+    """The shards under `root/train` and `root`: tars by name, folders by digit, then `loose`.
 
     Empty if there are no images. Raises FileNotFoundError if `root` is no folder, ValueError if two
     tars have the same name (their images could not be told apart).
@@ -64,21 +72,28 @@ def find_archives(root: str | Path) -> list[ImageShard]:
         raise FileNotFoundError(f"{root} is not a folder: expected a GLDv2 source")
     tars: dict[str, str] = {}
     folders: dict[str, list[str]] = {}
+    loose: list[str] = []
     for base in (root / "train", root):
         if not base.is_dir():
             continue
-        for path in base.glob("*.tar"):
-            if path.name in tars:
-                raise ValueError(
-                    f"{path.name} is both in {root / 'train'} and in {root}: remove one"
-                )
-            tars[path.name] = path.relative_to(root).as_posix()
+        for path in sorted(base.iterdir()):
+            source = path.relative_to(root).as_posix()
+            if path.suffix == ".tar" and path.is_file() and _is_unicode(path.name):
+                if path.name in tars:
+                    raise ValueError(
+                        f"{path.name} is both in {root / 'train'} and in {root}: remove one"
+                    )
+                tars[path.name] = source
+            elif path.suffix == ".tar" or _is_loose_image(path):
+                loose.append(source)
         for digit in HEX_DIGITS:
             if (base / digit).is_dir():
                 folder = (base / digit).relative_to(root).as_posix()
                 folders.setdefault(digit, []).append(folder)
-    return [ImageShard(name, (tars[name],)) for name in sorted(tars)] + [
-        ImageShard(f"folder-{digit}", tuple(folders[digit])) for digit in sorted(folders)
+    return [
+        *(ImageShard(name, (tars[name],)) for name in sorted(tars)),
+        *(ImageShard(f"folder-{digit}", tuple(folders[digit])) for digit in sorted(folders)),
+        *([ImageShard(LOOSE, tuple(loose))] if loose else []),
     ]
 
 
@@ -92,10 +107,12 @@ def iter_images(root: str | Path, shard_id: str) -> Iterator[ImageEntry]:
     if shard is None:
         raise FileNotFoundError(f"no image archive {shard_id} in {root / 'train'} or {root}")
     entries: Iterator[ImageEntry]
-    if shard_id.startswith("folder-"):
-        entries = (entry for folder in shard.sources for entry in _iter_folder(root, folder))
-    else:
+    if shard_id.endswith(".tar"):
         entries = _iter_tar(root, shard.sources[0])
+    elif shard_id == LOOSE:
+        entries = (_loose_entry(root, root / source) for source in shard.sources)
+    else:
+        entries = (entry for folder in shard.sources for entry in _iter_folder(root, folder))
     return _mark_duplicates(entries)
 
 
@@ -119,14 +136,12 @@ def read_image(root: str | Path, source: str, offset: int, size: int) -> bytes:
 
 
 def _mark_duplicates(entries: Iterator[ImageEntry]) -> Iterator[ImageEntry]:
-    """Of the entries with one id the first that is `ok` counts."""
+    """Of the entries with one id those behind the first `ok` one are duplicates, data and all."""
     seen: set[str] = set()
     for entry in entries:
         if entry.status == "ok" and entry.image_id in seen:
             reason = "the image was read before in this shard"
-            yield _failed(
-                entry.source, entry.offset, entry.size, "duplicate", reason, entry.image_id
-            )
+            yield replace(entry, status="duplicate", reason=reason)
             continue
         if entry.status == "ok":
             seen.add(entry.image_id)
@@ -136,9 +151,20 @@ def _mark_duplicates(entries: Iterator[ImageEntry]) -> Iterator[ImageEntry]:
 def _failed(
     source: str, offset: int, size: int, status: str, reason: str, image_id: str = ""
 ) -> ImageEntry:
-    # Names in archives need not be valid Unicode; what is stored must be.
-    reason = reason.encode("utf-8", "backslashreplace").decode("utf-8")
+    # Names in archives and on disk need not be valid Unicode; what is stored must be.
+    source, reason = (
+        text.encode("utf-8", "backslashreplace").decode("utf-8") for text in (source, reason)
+    )
     return ImageEntry(image_id, status, reason, None, source, offset, size)
+
+
+def _is_unicode(name: str) -> bool:
+    """Whether a name on disk is UTF-8; Python shows other bytes as lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def _is_loose_image(path: Path) -> bool:
+    return path.suffix.lower() in (".jpg", ".jpeg") and (path.is_symlink() or not path.is_dir())
 
 
 def _image_id(name: str) -> str:
@@ -158,17 +184,36 @@ def _iter_folder(root: Path, folder: str) -> Iterator[ImageEntry]:
         for path in children:
             if path.is_dir() and not path.is_symlink():
                 continue
-            source = path.relative_to(root).as_posix()
-            size = path.stat().st_size if path.is_file() else 0
-            if not path.is_file():
-                yield _failed(source, 0, 0, "unsafe_path", f"{source}: not a regular file")
-            elif path.is_symlink() and not path.resolve().is_relative_to(base):
-                yield _failed(source, 0, 0, "unsafe_path", f"{source}: a link out of the folder")
-            elif problem := _problem(path.name, size):
-                yield _failed(source, 0, size, *problem, _image_id(path.name))
-            else:
-                data = path.read_bytes()
-                yield ImageEntry(_image_id(path.name), "ok", "", data, source, 0, len(data))
+            yield _file_entry(root, path, base)
+
+
+def _file_entry(root: Path, path: Path, base: Path) -> ImageEntry:
+    """Judge one file, and read its data; `base` is the folder that links may not leave."""
+    source = path.relative_to(root).as_posix()
+    if not path.is_file():
+        return _failed(source, 0, 0, "unsafe_path", f"{source}: not a regular file")
+    if path.is_symlink() and not path.resolve().is_relative_to(base):
+        return _failed(source, 0, 0, "unsafe_path", f"{source}: a link out of the folder")
+    size = path.stat().st_size
+    if problem := _problem(path.name, size):
+        return _failed(source, 0, size, *problem, _image_id(path.name))
+    if not _is_unicode(source):
+        reason = f"{source}: the path is not UTF-8, so it cannot be stored; rename it"
+        return _failed(source, 0, size, "unsafe_path", reason)
+    data = path.read_bytes()
+    return ImageEntry(_image_id(path.name), "ok", "", data, source, 0, len(data))
+
+
+def _loose_entry(root: Path, path: Path) -> ImageEntry:
+    """Judge a file directly in `train` or the root, or what is called a tar and cannot be read."""
+    if path.suffix != ".tar":
+        return _file_entry(root, path, path.parent.resolve())
+    source = path.relative_to(root).as_posix()
+    if path.is_file():
+        reason = f"{source}: the name is not UTF-8, so it cannot be stored; rename it"
+        return _failed(source, 0, path.stat().st_size, "unsafe_path", reason)
+    reason = f"{source}: called a tar, but not a regular file"
+    return _failed(source, 0, 0, "not_an_archive", reason)
 
 
 def _problem(path: str, size: int) -> tuple[str, str] | None:

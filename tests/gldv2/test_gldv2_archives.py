@@ -77,7 +77,7 @@ def test_members_are_judged_one_by_one(tmp_path: Path) -> None:
         ("c", "ok"),
     ]
     for entry in entries:
-        assert (entry.data is not None) == (entry.status == "ok")
+        assert (entry.data is not None) == (entry.status in ("ok", "duplicate"))
         assert bool(entry.reason) == (entry.status != "ok")
         entry.reason.encode("utf-8")
         assert entry.source == "train/images_000.tar"
@@ -85,6 +85,7 @@ def test_members_are_judged_one_by_one(tmp_path: Path) -> None:
             assert read_image(tmp_path, entry.source, entry.offset, entry.size) == entry.data
     assert [entry.data for entry in entries if entry.data] == [
         b"first",
+        b"again",
         b"after the empty one",
         b"long name",
     ]
@@ -197,6 +198,66 @@ def test_folders_are_read_in_order_and_without_leaving_them(tmp_path: Path) -> N
     good = next(entry for entry in entries if entry.data == b"one")
     assert good.source == f"train/a/a/a/{A}.jpg"
     assert read_image(root, good.source, good.offset, good.size) == b"one"
+
+
+def test_names_that_are_no_unicode_are_rows(tmp_path: Path) -> None:
+    folder = tmp_path / "train" / "a"
+    (folder / "ill\udcff").mkdir(parents=True)
+    (folder / "ill\udcff" / f"{A}.jpg").write_bytes(b"sound, but nobody could say where")
+    (folder / "ill\udcfe.txt").write_bytes(b"x")
+    (tmp_path / "train" / "ill\udcfd.tar").write_bytes(b"x")
+    assert [shard.id for shard in find_archives(tmp_path)] == ["folder-a", "loose"]
+    entries = read(tmp_path, "folder-a") + read(tmp_path, "loose")
+    assert [(entry.source, entry.status) for entry in entries] == [
+        ("train/a/ill\\udcfe.txt", "not_an_image_name"),
+        (f"train/a/ill\\udcff/{A}.jpg", "unsafe_path"),
+        ("train/ill\\udcfd.tar", "unsafe_path"),
+    ]
+    for entry in entries:
+        (entry.source + entry.reason).encode("utf-8")
+
+
+def test_what_is_only_called_a_tar_is_a_row(tmp_path: Path) -> None:
+    (tmp_path / "folder.tar").mkdir()
+    (tmp_path / "nowhere.tar").symlink_to("gone.tar")
+    os.mkfifo(tmp_path / "pipe.tar")
+    write_tar(tmp_path / "folder-0.tar", member(f"{A}.jpg", b"x"))
+    assert [shard.id for shard in find_archives(tmp_path)] == ["folder-0.tar", "loose"]
+    assert statuses(read(tmp_path, "folder-0.tar")) == [("a", "ok")]
+    assert [(entry.source, entry.status) for entry in read(tmp_path, "loose")] == [
+        ("folder.tar", "not_an_archive"),
+        ("nowhere.tar", "not_an_archive"),
+        ("pipe.tar", "not_an_archive"),
+    ]
+
+
+def test_loose_images_are_read_too(tmp_path: Path) -> None:
+    root = tmp_path / "source"
+    (root / "train").mkdir(parents=True)
+    (root / "train" / f"{B}.jpg").write_bytes(b"in train")
+    (root / "train" / "holiday.JPG").write_bytes(b"x")
+    (root / "train" / "notes.txt").write_bytes(b"x")
+    (root / f"{A}.jpeg").write_bytes(b"in the root")
+    (root / f"{B}.jpg").write_bytes(b"again")
+    (root / f"{C}.jpg").symlink_to(tmp_path)
+    (root / "album.jpg").mkdir()
+    assert find_archives(root)[-1].sources == (
+        f"train/{B}.jpg",
+        "train/holiday.JPG",
+        f"{A}.jpeg",
+        f"{B}.jpg",
+        f"{C}.jpg",
+    )
+    entries = read(root, "loose")
+    assert statuses(entries) == [
+        ("b", "ok"),
+        ("", "not_an_image_name"),
+        ("a", "ok"),
+        ("b", "duplicate"),
+        ("", "unsafe_path"),
+    ]
+    found = entries[2]
+    assert read_image(root, found.source, found.offset, found.size) == b"in the root"
 
 
 def test_a_mixture_of_tars_and_folders_is_found_in_order(tmp_path: Path) -> None:
