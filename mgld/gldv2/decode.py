@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from PIL import Image
 
 MAX_PIXELS = 1 << 26
-"""Default limit on width x height, 67 megapixels: 192 MiB as RGB."""
+"""Default limit on width x height, 67 megapixels: 256 MiB, as Pillow keeps RGB in 4 bytes."""
+
+MAX_SIDES_RATIO = 256
+"""Limit on the longer side over the shorter. Encoders scale the shorter side up to their own size:
+20 x 3,000,000 pixels are few, but 17 billion at a height of 336."""
 
 # Only formats that Pillow decodes itself, and that photographs come in: no EPS (runs Ghostscript),
 # no TIFF or PDF (large parsers that GLDv2 has no use for).
@@ -29,7 +33,8 @@ class ImageError(ValueError):
     """An image that cannot become pixels.
 
     status: `empty`, `not_an_image` (an HTML page, a text, an unsupported format), `too_large` (over
-    the pixel limit; decided by the header, nothing was decoded), `damaged` (truncated or corrupt).
+    the limit of pixels or of the ratio of the sides; decided by the header, nothing was decoded),
+    `damaged` (truncated or corrupt).
     """
 
     def __init__(self, status: str, reason: str) -> None:
@@ -52,7 +57,7 @@ class DecodedImage:
 
 
 def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> DecodedImage:
-    """Decode `data` to an upright RGB image of at most `max_pixels` pixels.
+    """Decode `data` to an upright RGB image of at most `max_pixels` pixels, and no thin strip.
 
     EXIF orientation is applied; CMYK, greyscale, palette and 16-bit images are converted;
     transparency is laid on white; of several frames the first is taken.
@@ -68,6 +73,9 @@ def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> DecodedImage:
             width, height = opened.size
             if width * height > max_pixels:
                 reason = f"{width} x {height} pixels, over the limit of {max_pixels}"
+                raise ImageError("too_large", reason)
+            if max(width, height) > MAX_SIDES_RATIO * min(width, height):
+                reason = f"{width} x {height} pixels: a strip over 1 : {MAX_SIDES_RATIO}"
                 raise ImageError("too_large", reason)
             opened.load()
             return _upright_rgb(opened)

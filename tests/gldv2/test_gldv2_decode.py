@@ -130,6 +130,14 @@ def test_the_pixel_limit_is_decided_by_the_header() -> None:
     assert failure(png_header(2**31 - 1, 2**31 - 1))[0] == "too_large"
 
 
+def test_a_strip_is_not_scaled_up_to_gigabytes() -> None:
+    """An encoder would make 336 x 16,800,000 pixels of the widest strip that the limit allows."""
+    status, reason = failure(encoded(Image.new("L", (60_000, 20)), "PNG"))
+    assert (status, "60000 x 20" in reason) == ("too_large", True)
+    assert failure(png_header(1, 257))[0] == "too_large"
+    assert decode_image(encoded(Image.new("L", (1, 256)), "PNG")).height == 256
+
+
 @pytest.mark.parametrize("keep", [3, 20, 200, len(PLAIN) // 2, len(PLAIN) - 20])
 def test_a_truncated_jpeg_is_damaged(keep: int) -> None:
     assert failure(PLAIN[:keep])[0] == "damaged"
