@@ -1,6 +1,6 @@
 """The name of a landmark, read from its Wikimedia Commons category address.
 
-DESIGN.md, "Name". The category address is GLDv2's only source of names.
+Definition: docs/definitions.md, "Name". The category address is GLDv2's only source of names.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def landmark_name(category_url: str) -> str:
     Percent-decoded as UTF-8, underscores to spaces, trimmed, Unicode NFC. Scheme and host are
     ignored (http, https and mobile hosts occur). GLDv2's addresses have neither queries nor
     fragments, so `?` and `#` belong to the name. A percent sequence that is not valid UTF-8 is kept
-    as it is written, so that no two such names fall together.
+    as it is written, so that `%E9` and `%E8` stay two names; `%25E9`, which decodes to the text
+    `%E9`, is the same name as `%E9`.
 
     Raises ValueError if there is nothing to name.
     """

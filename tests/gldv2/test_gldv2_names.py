@@ -29,6 +29,7 @@ BASE = "http://commons.wikimedia.org/wiki/Category:"
         (BASE + "C++_Tower", "C++ Tower"),
         (BASE + "100%_House", "100% House"),
         (BASE + "Caf%E9", "Caf%E9"),  # latin-1: no UTF-8, kept as written
+        (BASE + "Caf%25E9", "Caf%E9"),  # the same name, spelt out
         (BASE + "50%25_Bridge", "50% Bridge"),
         (BASE + "Zürich", "Zürich"),
         (BASE + "A/wiki/Category:B", "A/wiki/Category:B"),
