@@ -1,7 +1,7 @@
 """Keyed randomness: every draw depends on (seed, purpose, key) alone, never on order or workers.
 
-DESIGN.md, "Randomness". Used wherever something is drawn: the image of a landmark, the question,
-the split, the procedural world.
+Definition: docs/definitions.md, "Randomness". Used wherever something is drawn: the image of a
+landmark, the question, the split, the procedural world.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Records forbid unknown fields, so that a misspelt key is an error and not a silent default.
 Tabular data (catalog, embeddings, scores) crosses as Arrow tables; their schemas stand with the
-stage that writes them. Definitions: DESIGN.md, "Definitions" and "Records".
+stage that writes them. Definitions: docs/definitions.md, "Records".
 """
 
 from __future__ import annotations

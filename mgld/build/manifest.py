@@ -1,4 +1,4 @@
-"""What a build folder holds, bound to what it was made from (DESIGN.md, "Data flows one way").
+"""What a build folder holds, bound to what it was made from (docs/definitions.md, "Builds").
 
 `manifest.json` says per stage and shard: the hash of the inputs and of the settings that matter to
 it, and the hash, size, rows and counts of what came out. It holds no time and no absolute path, so

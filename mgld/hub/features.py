@@ -1,4 +1,4 @@
-"""The columns of the published dataset (DESIGN.md, "Records"), as `datasets` features."""
+"""The columns of the published dataset (docs/definitions.md, "Records"), as `datasets` features."""
 
 from __future__ import annotations
 

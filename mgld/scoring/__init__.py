@@ -1,6 +1,6 @@
 """Sim, rank, RSR and margin of images among candidate names; subsets and splits.
 
-Definitions: DESIGN.md, "Definitions"; paper, section 3.2. Importing this package imports NumPy and
+Definitions: docs/definitions.md; paper, section 3.2. Importing this package imports NumPy and
 nothing heavier: torch and faiss are imported by the backends that use them.
 """
 

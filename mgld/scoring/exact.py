@@ -1,6 +1,7 @@
 """Exact similarities: the sum of products of float32 vectors, rounded once to float64.
 
-This is Sim as DESIGN.md defines it: what `math.fsum` gives, whatever the order, block or machine.
+Definition: docs/definitions.md, "Sim". It is what `math.fsum` gives, whatever the order, block or
+machine.
 """
 
 from __future__ import annotations

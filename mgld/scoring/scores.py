@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of M images among N candidate names (DESIGN.md, "Definitions").
+    """Scores of M images among N candidate names (docs/definitions.md, "Rank, RSR, margin").
 
     sim float64 [M]: Sim with the own name. rank int64 [M]: 1 + the number of other names strictly
     higher. rsr float64 [M]: in [0, 1], 1 is best. margin float64 [M]: Sim minus the best other

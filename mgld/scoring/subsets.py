@@ -1,4 +1,4 @@
-"""The subsets HDS, HSS, LCS and BRS (paper, section 3.2; DESIGN.md, "Definitions")."""
+"""The subsets HDS, HSS, LCS and BRS (paper, section 3.2; docs/definitions.md, "Subsets")."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-LENGTH_TOLERANCE = 1e-3  # DESIGN.md: "vectors are unit to 1e-3"
+LENGTH_TOLERANCE = 1e-3  # docs/definitions.md, "Sim"
 _BLOCK_ELEMENTS = 1 << 22
 
 

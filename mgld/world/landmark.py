@@ -21,7 +21,7 @@ from mgld.world.lexicon import (
     Region,
 )
 
-# Shares of GLDv2: 38 % of landmarks have at most 5 images and 57 % at most 10 (PAPER.md section 2).
+# Shares of GLDv2: 38 % of landmarks have at most 5 images and 57 % at most 10 (paper, section B.1).
 # A log-normal through these two points has mean 20.5; GLDv2's mean is 20.3.
 IMAGES_LOG_MEAN = 2.115
 IMAGES_LOG_SIGMA = 1.344

@@ -1,4 +1,4 @@
-"""The draw of one image from the best three (PAPER.md, 6.12), and reading its row back."""
+"""The draw of one image from the best three (weighted by Sim), and reading its row back."""
 
 from __future__ import annotations
 

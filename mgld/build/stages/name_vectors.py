@@ -25,7 +25,7 @@ def shards(context: Context) -> list[ShardSpec]:
 
 
 def make(task: ShardTask, report: Report) -> Made:
-    """Write name, vector and flag (`truncated`, `unfamiliar_script`, both or ""): DESIGN.md."""
+    """Write name, vector and flag: `truncated`, `unfamiliar_script`, both (with a +) or ""."""
     table = task.table("catalog", "names", ["name"]).slice(task.argument, NAMES_PER_SHARD)
     names = table["name"].to_pylist()
     template = task.config.template

@@ -89,7 +89,7 @@ STEP = Step(
     name="part",
     version=1,
     after=("selection/part", "embeddings/names"),
-    # All backends give the same numbers (DESIGN.md, "Ranks are exact"): which one is no setting.
+    # All backends give the same numbers (docs/definitions.md, "Exactness"): it is no setting.
     settings=lambda config, facts: {"nearest": NEAREST},
     shards=shards,
     make=make,

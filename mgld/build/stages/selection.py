@@ -41,10 +41,10 @@ def top_candidates(
 
 
 def draw(sims: NDArray[np.float64], *, seed: int, landmark_id: int) -> int:
-    """Draw one candidate with weight proportional to its similarity clipped at 0; PAPER.md, 6.12.
+    """Draw one candidate with weight proportional to its similarity clipped at 0.
 
-    `sims`: best first. All weights zero: the best. Keyed by landmark, so that a draw depends on no
-    other landmark.
+    docs/definitions.md, "Readings of the paper", says why. `sims`: best first. All weights zero:
+    the best. Keyed by landmark, so that a draw depends on no other landmark.
     """
     weights = np.maximum(sims, 0.0)
     total = weights.sum()
