@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mgld.vision.fingerprint import fingerprint
 from mgld.vision.resolve import ResolvedEncoder, resolve
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
     from PIL.Image import Image
+
+T = TypeVar("T")
 
 DTYPES = ("float32", "bfloat16", "float16")
 
@@ -101,25 +104,26 @@ class OpenClipEncoder:
         return sum(parameter.numel() for parameter in self.model.parameters())
 
     def encode_images(
-        self, images: Sequence[Image], *, batch_size: int = 64
+        self, images: Iterable[Image], *, batch_size: int = 64
     ) -> NDArray[np.float32]:
         """Unit vectors, float32 [B, d], of B images.
 
         Images go through the encoder in batches of `batch_size` in their order (the last one may be
-        smaller). Images that are not RGB are made so before open_clip prepares them: it would
-        resize palettes as if their indices were colours.
+        smaller). Each is prepared as soon as it is taken from `images`, and only what the tower
+        sees of it waits for its batch. Images that are not RGB are made so before open_clip
+        prepares them: it would resize palettes as if their indices were colours.
 
         Raises ValueError where a vector is not finite or is zero.
         """
         import torch
 
-        def features(start: int, stop: int) -> torch.Tensor:
-            pixels = torch.stack([self.pixels(image) for image in images[start:stop]])
-            pixels = pixels.to(device=self._device, dtype=self._torch_dtype)
+        def features(batch: list[torch.Tensor]) -> torch.Tensor:
+            pixels = torch.stack(batch).to(device=self._device, dtype=self._torch_dtype)
             result: torch.Tensor = self.model.encode_image(pixels)
             return result
 
-        return self._encode(features, len(images), batch_size, "image")
+        prepared = (self.pixels(image) for image in images)
+        return self._encode(features, prepared, batch_size, "image")
 
     def encode_names(
         self, names: Sequence[str], *, template: str = "{name}", batch_size: int = 256
@@ -130,12 +134,12 @@ class OpenClipEncoder:
         """
         texts = _fill(template, names)
 
-        def features(start: int, stop: int) -> torch.Tensor:
-            ids = self.tokenizer.ids(texts[start:stop]).to(self._device)
+        def features(batch: list[str]) -> torch.Tensor:
+            ids = self.tokenizer.ids(batch).to(self._device)
             result: torch.Tensor = self.model.encode_text(ids)
             return result
 
-        return self._encode(features, len(texts), batch_size, "name")
+        return self._encode(features, texts, batch_size, "name")
 
     def name_flags(self, names: Sequence[str], *, template: str = "{name}") -> list[str]:
         """Per name "", "truncated", "unfamiliar_script" or both joined with "+".
@@ -151,8 +155,8 @@ class OpenClipEncoder:
 
     def _encode(
         self,
-        features: Callable[[int, int], torch.Tensor],
-        count: int,
+        features: Callable[[list[T]], torch.Tensor],
+        inputs: Iterable[T],
         batch_size: int,
         what: str,
     ) -> NDArray[np.float32]:
@@ -161,14 +165,15 @@ class OpenClipEncoder:
 
         if batch_size < 1:
             raise ValueError(f"batch_size is at least 1, not {batch_size}")
-        vectors = np.empty((count, self.embed_dim), dtype=np.float32)
+        pieces = [np.empty((0, self.embed_dim), dtype=np.float32)]
+        rest = iter(inputs)
         # cuDNN's convolutions take TF32 by default, which nobody stated
         exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
         with torch.inference_mode(), exact:
-            for start in range(0, count, batch_size):
-                stop = min(start + batch_size, count)
-                batch = features(start, stop).float()
-                vectors[start:stop] = torch.nn.functional.normalize(batch, dim=-1).cpu().numpy()
+            while batch := list(islice(rest, batch_size)):
+                unit = torch.nn.functional.normalize(features(batch).float(), dim=-1)
+                pieces.append(unit.cpu().numpy())
+        vectors = np.concatenate(pieces)
         lengths = np.linalg.norm(vectors, axis=1)
         bad = np.flatnonzero(~(np.abs(lengths - 1) < 1e-3))
         if bad.size:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -33,9 +33,13 @@ class Encoder(Protocol):
     fingerprint: str
 
     def encode_images(
-        self, images: Sequence[Image], *, batch_size: int = 64
+        self, images: Iterable[Image], *, batch_size: int = 64
     ) -> NDArray[np.float32]:
-        """Unit vectors, float32 [B, d], of B images of any size and mode."""
+        """Unit vectors, float32 [B, d], of B images of any size and mode.
+
+        An image is asked for when its turn comes and is not kept: an iterator may decode as it
+        goes, and no more than one whole image need be in memory.
+        """
         ...
 
     def encode_names(
