@@ -49,12 +49,12 @@ def image_index(root: Path, links_version: str, embeddings_version: str) -> Imag
     """Read what the archives hold; the versions are the hashes of what is read.
 
     An image in several archives is taken from the first in which it is `ok`, else from the first
-    that names it. Files go by archive order: tars by name, then folders.
+    that names it. Files go by archive order: tars by name, then folders, then loose files.
     """
     links = read_links(root, links_version)
     count = len(links.ids)
     paths = shard_paths(root, "embeddings", "images")
-    paths.sort(key=lambda path: (path.stem.startswith("images-folder-"), path.name))
+    paths.sort(key=lambda path: (not path.stem.endswith(".tar"), path.name))
     names = ["ok", MISSING]
     statuses = np.full(count, 1, np.int64)
     sims = np.full(count, np.nan)

@@ -1,15 +1,17 @@
 """Stage embeddings, second step: every member of an archive as a row, with a vector or a reason.
 
 The one step that touches every image, so the one whose speed counts: a member's bytes are read
-once, hashed, decoded, prepared and encoded in batches of a fixed size. It knows nothing of names:
-another template or a corrected name encodes no image again.
+once, hashed, decoded, prepared and encoded in batches of a fixed size. Members are taken one by
+one: however large they decode, one whole image is in memory and a batch of prepared ones. It knows
+nothing of names: another template or a corrected name encodes no image again.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -30,8 +32,6 @@ from mgld.gldv2 import ImageEntry, ImageError, decode_image, iter_images
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-    from mgld.vision import Encoder
 
 # A block is encoded and written in one go, as one row group: small enough that memory stays flat
 # and that a single vector can be read back cheaply, large enough that few batches are cut short.
@@ -76,7 +76,7 @@ def read_links(root: Path, version: str) -> Links:
 
 @dataclass
 class Row:
-    """One member of the archive on its way to the table."""
+    """One member of the archive on its way to the table; `entry` without its data."""
 
     entry: ImageEntry
     link: int
@@ -109,8 +109,14 @@ def make(task: ShardTask, report: Report) -> Made:
         ) as writer,
     ):
         batch = task.config.batch_size
-        while block := list(islice(entries, batch * BATCHES_PER_BLOCK)):
-            rows, vectors = _encode(block, links, encoder, batch)
+        readable: set[str] = set()
+        while True:
+            rows: list[Row] = []
+            block = islice(entries, batch * BATCHES_PER_BLOCK)
+            images = _images(block, links, readable, rows)
+            vectors = encoder.encode_images(images, batch_size=batch)
+            if not rows:
+                break
             writer.write_table(_table(rows, vectors, links, schema))
             statuses.update(row.status for row in rows)
             listed.update("listed" if row.link >= 0 else "nothing_listed" for row in rows)
@@ -121,39 +127,37 @@ def make(task: ShardTask, report: Report) -> Made:
     return Made(statuses.total(), counts)
 
 
-def _encode(
-    block: list[ImageEntry], links: Links, encoder: Encoder, batch: int
-) -> tuple[list[Row], Float32]:
-    """The rows of a block, and the vectors float32 [K, d] of its K rows with status ok."""
-    found = links.find([entry.image_id for entry in block])
-    rows: list[Row] = []
-    vectors: list[Float32] = []
-    images: list[Image] = []
-    for entry, link in zip(block, found.tolist(), strict=True):
-        row, image = _open(entry, link)
+def _images(
+    block: Iterator[ImageEntry], links: Links, readable: set[str], rows: list[Row]
+) -> Iterator[Image]:
+    """The images of a block that are listed and readable, each decoded when it is asked for.
+
+    Appends a row per member to `rows`, and the ids of the images to `readable`.
+    """
+    for entry in block:
+        row, image = _open(entry, int(links.find([entry.image_id])[0]), readable)
         rows.append(row)
         if image is not None:
-            images.append(image)
-        if len(images) == batch:
-            vectors.append(encoder.encode_images(images, batch_size=batch))
-            images = []
-    if images:
-        vectors.append(encoder.encode_images(images, batch_size=batch))
-    return rows, np.concatenate([np.empty((0, encoder.embed_dim), np.float32), *vectors])
+            readable.add(entry.image_id)
+            yield image
 
 
-def _open(entry: ImageEntry, link: int) -> tuple[Row, Image | None]:
-    """Judge one member; the image only where it is listed and readable."""
-    if entry.data is None or entry.status != "ok":
-        return Row(entry, link, entry.status, entry.reason), None
+def _open(entry: ImageEntry, link: int, readable: set[str]) -> tuple[Row, Image | None]:
+    """Judge one member; the image only where it is listed and can be decoded.
+
+    A `duplicate` counts as such only if an earlier copy is in `readable`: else it stands in.
+    """
+    place = replace(entry, data=None)
+    if entry.data is None or entry.image_id in readable:
+        return Row(place, link, entry.status, entry.reason), None
     if link < 0:
-        return Row(entry, link, NOT_LISTED, "the catalog does not list this image"), None
+        return Row(place, link, NOT_LISTED, "the catalog does not list this image"), None
     digest = hashlib.sha256(entry.data).hexdigest()
     try:
         decoded = decode_image(entry.data)
     except ImageError as error:
-        return Row(entry, link, error.status, error.reason, digest), None
-    row = Row(entry, link, "ok", decoded.note, digest, decoded.width, decoded.height)
+        return Row(place, link, error.status, error.reason, digest), None
+    row = Row(place, link, "ok", decoded.note, digest, decoded.width, decoded.height)
     return row, decoded.image
 
 
@@ -202,7 +206,7 @@ def _table(rows: list[Row], vectors: Float32, links: Links, schema: pa.Schema) -
 STEP = Step(
     stage="embeddings",
     name="images",
-    version=2,
+    version=3,
     after=("catalog/tables",),
     settings=lambda config, facts: {
         **encoder_settings(config, facts),
