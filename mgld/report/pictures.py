@@ -44,10 +44,11 @@ class Album:
         self._view = view
         self._procedural = procedural
         wanted = pa.array(sorted(image_ids), pa.string())
-        self._places = _rows_by_id(
-            view.table("embeddings", "images", ["image_id", "status", "source", "offset", "size"]),
-            wanted,
-        )
+        place = ["image_id", "source", "offset", "size"]
+        copies = view.table("embeddings", "images", [*place, "status"])
+        selected = view.table("selection", "part", place)
+        # What the build chose is shown from where the build read it.
+        self._places = _first_copies(copies, wanted) | _rows_by_id(selected, wanted)
         self._credits = _rows_by_id(
             view.table("catalog", "images", ["image_id", "url", "author", "license"]), wanted
         )
@@ -92,7 +93,20 @@ class Album:
 
 
 def _rows_by_id(table: pa.Table, wanted: pa.Array) -> dict[str, dict[str, Any]]:
-    """Rows of `table` whose image_id is wanted; a readable copy wins over an unreadable one."""
+    """Rows of `table` whose image_id is wanted; ids are unique in `table`."""
     rows = table.filter(pc.is_in(table["image_id"], value_set=wanted)).to_pylist()
-    rows.sort(key=lambda row: row.get("status") == "ok")
     return {row["image_id"]: row for row in rows}
+
+
+def _first_copies(table: pa.Table, wanted: pa.Array) -> dict[str, dict[str, Any]]:
+    """The rows of an embeddings table that stand for the wanted images.
+
+    The build's own rule (`mgld.build.stages.image_index`): the first readable copy, else the first;
+    tars go before files.
+    """
+    rows = table.filter(pc.is_in(table["image_id"], value_set=wanted)).to_pylist()
+    rows.sort(key=lambda row: (row["status"] != "ok", not row["source"].endswith(".tar")))
+    places: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        places.setdefault(row["image_id"], row)
+    return places

@@ -124,7 +124,7 @@ def _landmark(source, row, images, truth, names):
     entities = annotator.annotate([EntityTask(qa_task=task, qa=qa)])[0]
     return {
         "name": own,
-        "selection": _selection(landmark_id, "ok", image["image_id"], candidates, chosen,
+        "selection": _selection(landmark_id, "ok", image, candidates, chosen,
                                 len(images), len(readable)),
         "qa": qa.model_dump(),
         "entities": entities.model_dump(),
@@ -146,7 +146,7 @@ def _without_image(row, status, count):
                  "annotator": "template", "prompt_version": ""}  # fmt: skip
     return {
         "name": row["name"],
-        "selection": _selection(landmark_id, status, None, [], None, count, 0),
+        "selection": _selection(landmark_id, status, {}, [], None, count, 0),
         "qa": annotated | {"question_id": "", "conversation": []},
         "entities": annotated
         | {"entities": [], "hierarchical_label": None, "aliases": [], "place_hints": []},
@@ -154,8 +154,9 @@ def _without_image(row, status, count):
     }
 
 
-def _selection(landmark_id, status, image_id, candidates, chosen, images, readable):
-    return {"landmark_id": landmark_id, "status": status, "reason": "", "image_id": image_id,
+def _selection(landmark_id, status, image, candidates, chosen, images, readable):
+    place = {key: image.get(key) for key in ("image_id", "source", "offset", "size")}
+    return {"landmark_id": landmark_id, "status": status, "reason": "", **place,
             "candidates": candidates, "chosen": chosen, "images": images,
             "readable": readable}  # fmt: skip
 
