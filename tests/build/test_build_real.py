@@ -1,4 +1,4 @@
-"""A build of the real photographs in ../shared, where they are present."""
+"""A build and a report of the real photographs in ../shared, where they are present."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 import mgld
 from mgld.build import build_dataset, build_status, load_config
+from mgld.report import write_report
 from mgld.vision.resolve import nano_folder
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -34,3 +35,9 @@ def test_every_photograph_and_landmark_is_accounted_for(tmp_path: Path) -> None:
     assert isinstance(full, datasets.DatasetDict)
     assert len(full["train"]) + len(full["test"]) == 239
     assert full["train"][0]["image"].size[0] > 0
+    page = tmp_path / "report.html"
+    write_report(tmp_path / "build", page)
+    text = page.read_text(encoding="utf-8")
+    assert text.count("data:image/jpeg") > 20
+    assert "No picture" not in text
+    assert page.stat().st_size < 6_000_000
