@@ -239,7 +239,7 @@ def _task(step: Step, shard: PlannedShard, context: Context, work: Path) -> Shar
 
 
 def _environment() -> dict[str, str]:
-    """Versions and machine type: vectors are reproducible on one machine type (DESIGN.md)."""
+    """Versions and machine type, on which vectors depend (docs/definitions.md, "Exactness")."""
     found = {"python": platform.python_version(), "machine": platform.machine()}
     for package in PACKAGES:
         try:
