@@ -18,7 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FrameType
 
-from mgld.build.config import BuildConfig
+from mgld.build.config import BuildConfig, save_config
 from mgld.build.facts import learn_facts
 from mgld.build.folder import WORK_FOLDER, locked, open_folder, prune, publish
 from mgld.build.manifest import STAGE_NAMES, Manifest, ShardEntry, fingerprint
@@ -26,8 +26,9 @@ from mgld.build.plan import Context, PlannedShard, Step, plan_step, step_setting
 from mgld.build.progress import Progress, SilentProgress
 from mgld.build.runner import Runner, TaskError, local_runner
 from mgld.build.shards import ShardTask, make_shard
-from mgld.build.source import SourceIndex
+from mgld.build.source import SourceIndex, require_source
 from mgld.build.stages import STEPS
+from mgld.files import write_text_atomically
 
 SOURCE_FOLDER = "source"
 PACKAGES = (
@@ -70,7 +71,8 @@ def build_dataset(
 
     ValueError: a folder that is no build, another build running in it, or a stage that lacks what
     it reads. FileNotFoundError: no source. OSError: a full disk. BuildError: a shard failed, or
-    encoder or annotator could not be loaded. BuildStoppedError: Ctrl-C or SIGTERM.
+    encoder or annotator could not be loaded. BuildStoppedError: Ctrl-C or SIGTERM. A call refused
+    before its first shard leaves a finished build finished, under the settings it was made with.
     """
     root = Path(out).absolute()
     progress = progress or SilentProgress()
@@ -78,21 +80,32 @@ def build_dataset(
     if unknown:
         raise ValueError(f"no stage {', '.join(sorted(unknown))}; it is {', '.join(STAGE_NAMES)}")
     with locked(root), _stoppable(root), _explained(root):
-        manifest = open_folder(config, root)
-        _write_world(config, root, workers, progress)
+        manifest = open_folder(root)
+        if manifest.facts is None:  # nothing is made yet; `mgld status` and a rerun know the call
+            save_config(config, root)
+        if config.world_landmarks is None:
+            require_source(config.source_root(root))
         source = SourceIndex(root, config.source_root(root))
+        steps = [step for step in STEPS.values() if step.stage in stages]
+        packages = _environment()
+        environment = fingerprint(packages)[:12]
         with local_runner(workers) as runner:
+            # Before the source, which can take hours to draw or to hash.
+            facts = learn_facts(config, stages, root, environment, runner)
+            _write_world(config, root, workers, progress)
             source.refresh(runner, progress)
-            packages = _environment()
-            environment = fingerprint(packages)[:12]
+            context = Context(root, config, facts, manifest, source)
+            for step in steps[:1]:
+                _require_before(step, context)
+            # Nothing speaks against the call. The facts first: between the two files, a kill leaves
+            # facts that what is there does not fit, and never ones that it only seems to fit.
+            source.remember()
             manifest.environments[environment] = packages
-            facts = learn_facts(config, stages, manifest, root, environment, runner)
             manifest.facts = facts
             manifest.save(root)
-            context = Context(root, config, facts, manifest, source)
-            for step in STEPS.values():
-                if step.stage in stages:
-                    _run_step(step, context, runner, progress, environment)
+            save_config(config, root)
+            for step in steps:
+                _run_step(step, context, runner, progress, environment)
         _drop_environments(manifest)
         manifest.save(root)
         shutil.rmtree(root / WORK_FOLDER, ignore_errors=True)
@@ -144,13 +157,19 @@ def _write_world(config: BuildConfig, root: Path, workers: int, progress: Progre
     landmarks = config.world_landmarks
     if landmarks is None:
         return
-    from mgld.world import write_world
+    from mgld.world.write import STAMP_FILE, world_stamp, write_world
 
     folder = root / SOURCE_FOLDER
     marker = folder / ".complete"
     identity = f"world:{landmarks}\n"
     if marker.is_file() and marker.read_text(encoding="utf-8") == identity:
         return
+    for left in folder.glob(".*.tmp"):  # of a killed build
+        left.unlink(missing_ok=True)
+    stamp = folder / STAMP_FILE
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") != world_stamp(landmarks):
+        # Another world, of an earlier setting. The folder is ours: the source of this build.
+        shutil.rmtree(folder)
     drawn: int | None = None
 
     def tell(done: int, total: int) -> None:
@@ -162,15 +181,10 @@ def _write_world(config: BuildConfig, root: Path, workers: int, progress: Progre
         drawn = done
 
     progress.start("source/world", 1, 1)
-    try:
-        write_world(folder, landmarks=landmarks, workers=workers, progress=tell)
-    except ValueError:
-        # Another world, of an earlier setting. The folder is ours: the source of this build.
-        shutil.rmtree(folder)
-        write_world(folder, landmarks=landmarks, workers=workers, progress=tell)
+    write_world(folder, landmarks=landmarks, workers=workers, progress=tell)
     progress.shard()
     progress.end()
-    marker.write_text(identity, encoding="utf-8")
+    write_text_atomically(marker, identity)
 
 
 def _run_step(

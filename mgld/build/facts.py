@@ -2,8 +2,10 @@
 
 An encoder's fingerprint is a hash of its weights, so that learning it takes torch and seconds.
 `encoder.json` in the build folder remembers, as `source.json` does for the source, for which files
-(path, size, modification time in ns), configuration and packages it was taken. A wrong memory
-spoils nothing: a worker compares the encoder that it loads with what the build was planned for.
+(path, size, modification time in ns), configuration and packages it was taken, and for which
+settings: rows quote the encoder's name beside its fingerprint, so that the facts of one encoder are
+never taken for another's. A wrong memory of the files spoils nothing: a worker compares the encoder
+that it loads with what the build was planned for.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mgld.build.config import BuildConfig
-from mgld.build.manifest import BuildFacts, Manifest, fingerprint
+from mgld.build.manifest import BuildFacts, fingerprint
 from mgld.build.runner import Report, Runner
 from mgld.files import write_text_atomically
 
@@ -37,24 +39,25 @@ class _FactsTask:
 def learn_facts(
     config: BuildConfig,
     stages: Sequence[str],
-    manifest: Manifest,
     root: Path,
     environment: str,
     runner: Runner,
 ) -> BuildFacts:
-    """Ask encoder and annotator who they are; the last answer where no stage needs either.
+    """Ask encoder and annotator who they are.
 
+    Where no stage needs either, the last answer to the same settings: they may be away by now.
     `environment`: hash of the packages' versions. It is a task like any other: a driver with
     workers imports no torch, and a worker that loads the encoder keeps it for its shards. TaskError
     where one cannot be loaded.
     """
-    if manifest.facts is not None and not STAGES & set(stages):
-        return manifest.facts
-    task = _FactsTask(root, config, environment)
-    ((_, (memory, facts)),) = runner.run(_ask, [task], lambda _task, _rows: None)
-    if memory != _recall(root):
-        write_text_atomically(root / MEMORY_FILE, json.dumps(memory, indent=1) + "\n")
-    return facts
+    memory = _recall(root)
+    if memory.get("asked") != _asked(config) or STAGES & set(stages):
+        task = _FactsTask(root, config, environment)
+        ((_, answer),) = runner.run(_ask, [task], lambda _task, _rows: None)
+        if answer != memory:
+            write_text_atomically(root / MEMORY_FILE, json.dumps(answer, indent=1) + "\n")
+        memory = answer
+    return BuildFacts(**{name: memory[name] for name in BuildFacts.model_fields})
 
 
 def forget_encoder(root: Path) -> None:
@@ -62,8 +65,13 @@ def forget_encoder(root: Path) -> None:
     (root / MEMORY_FILE).unlink(missing_ok=True)
 
 
-def _ask(task: _FactsTask, report: Report) -> tuple[dict[str, Any], BuildFacts]:
-    """What to remember of the encoder, and the facts."""
+def _asked(config: BuildConfig) -> list[str]:
+    """The settings that the facts are about."""
+    return [config.encoder, config.device, config.dtype, config.annotator]
+
+
+def _ask(task: _FactsTask, report: Report) -> dict[str, Any]:
+    """What to remember: the facts, and for what they were learnt."""
     from mgld.annotate import load_annotator
     from mgld.build.stages.encoder import drop_encoder, loaded_encoder
 
@@ -80,11 +88,11 @@ def _ask(task: _FactsTask, report: Report) -> tuple[dict[str, Any], BuildFacts]:
             "encoder_dtype": encoder.dtype,
             "embed_dim": encoder.embed_dim,
         }
-    return memory, BuildFacts(
-        **{name: value for name, value in memory.items() if name != "stamp"},
-        annotator_id=annotator.id,
-        prompt_version=annotator.prompt_version,
-    )
+    return memory | {
+        "asked": _asked(task.config),
+        "annotator_id": annotator.id,
+        "prompt_version": annotator.prompt_version,
+    }
 
 
 def _stamp(task: _FactsTask) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from mgld.build.config import BuildConfig, save_config
 from mgld.build.manifest import MANIFEST_FILE, FileEntry, Manifest
 from mgld.build.plan import PlannedShard, Step
 from mgld.build.shards import ShardOutput, ShardTask
@@ -44,14 +43,15 @@ def locked(root: Path) -> Iterator[None]:
         lock.release()
 
 
-def open_folder(config: BuildConfig, root: Path) -> Manifest:
+def open_folder(root: Path) -> Manifest:
     """The manifest of a new or known build folder, cleared of what a killed build left."""
     shutil.rmtree(root / WORK_FOLDER, ignore_errors=True)
     for left in root.glob(".*.tmp"):
         left.unlink(missing_ok=True)
-    manifest = Manifest.load(root) if (root / MANIFEST_FILE).is_file() else Manifest()
-    save_config(config, root)
-    manifest.save(root)
+    if (root / MANIFEST_FILE).is_file():
+        return Manifest.load(root)
+    manifest = Manifest()
+    manifest.save(root)  # the first file of all: with it a folder that a kill left is a build's
     return manifest
 
 

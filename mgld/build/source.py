@@ -72,18 +72,22 @@ def source_parts(root: Path) -> list[SourcePart]:
     from mgld.gldv2 import find_archives
 
     archives = find_archives(root)
-    metadata = [
-        f"{folder}{name}"
-        for folder in ("metadata/", "")
-        for name in METADATA_FILES
-        if (root / folder / name).is_file()
-    ]
+    metadata = _metadata_files(root)
     truth = [GROUND_TRUTH_FILE] if (root / GROUND_TRUTH_FILE).is_file() else []
     parts = [SourcePart(METADATA, tuple(metadata)), SourcePart(GROUND_TRUTH, tuple(truth))]
     for archive in archives:
         files = sorted(name for source in archive.sources for name in _files(root, source))
         parts.append(SourcePart(archive.id, tuple(files)))
     return parts
+
+
+def _metadata_files(root: Path) -> list[str]:
+    return [
+        f"{folder}{name}"
+        for folder in ("metadata/", "")
+        for name in METADATA_FILES
+        if (root / folder / name).is_file()
+    ]
 
 
 def _files(root: Path, source: str) -> Iterable[str]:
@@ -96,6 +100,20 @@ def _files(root: Path, source: str) -> Iterable[str]:
                 yield path.relative_to(root).as_posix()
 
 
+def require_source(root: Path) -> None:
+    """FileNotFoundError unless `root` is a folder with any of GLDv2's tables in it.
+
+    A look that takes no time, before anything that does.
+    """
+    if not root.is_dir():
+        raise FileNotFoundError(f"{root} is not a folder: expected a GLDv2 source")
+    if not _metadata_files(root):
+        raise FileNotFoundError(
+            f"no {METADATA_FILES[1]} in {root / 'metadata'} or {root}: is this a GLDv2 source? "
+            f"`mgld fetch {root}` downloads the metadata"
+        )
+
+
 class SourceIndex:
     """Content hash of every part of the source, kept in `build/source.json`.
 
@@ -105,6 +123,7 @@ class SourceIndex:
     def __init__(self, build: Path, root: Path) -> None:
         self._path = build / INDEX_FILE
         self._root = root
+        self._entries: dict[str, list[str]] = {}
         self.digests: dict[str, str] = {}
 
     @property
@@ -113,7 +132,7 @@ class SourceIndex:
         return [key for key in self.digests if key not in (METADATA, GROUND_TRUTH)]
 
     def refresh(self, runner: Runner, progress: Progress) -> None:
-        """Bring `digests` up to date, reading only what is new or touched."""
+        """Bring `digests` up to date, reading only what is new or touched; see `remember`."""
         parts = source_parts(self._root)
         known = self._load()
         stamps = {part.key: part.stamp(self._root) for part in parts}
@@ -125,10 +144,13 @@ class SourceIndex:
             entries[task.part.key] = [stamp, digest]
             progress.shard()
         progress.end()
-        entries = {part.key: entries[part.key] for part in parts}
-        if entries != known:
-            write_text_atomically(self._path, json.dumps(entries, indent=1) + "\n")
-        self.digests = {key: digest for key, (_, digest) in entries.items()}
+        self._entries = {part.key: entries[part.key] for part in parts}
+        self.digests = {key: digest for key, (_, digest) in self._entries.items()}
+
+    def remember(self) -> None:
+        """Write what `refresh` found to `source.json`, once this source is the build's."""
+        if self._entries != self._load():
+            write_text_atomically(self._path, json.dumps(self._entries, indent=1) + "\n")
 
     def recall(self) -> None:
         """Set `digests` without reading anything: from the last run, "changed" where touched since.

@@ -35,6 +35,7 @@ IMAGES_PER_TAR = 1500
 JPEG_QUALITY = 82
 DATASET_VIEW = "view"  # the purpose of these draws; taught and fresh views use other ones
 GROUND_TRUTH = "ground_truth.parquet"
+STAMP_FILE = "world.txt"
 
 AUTHORS = ("A. Surveyor", "Bela Kóródi", "C. Marsh", "Dana Ülker", "Élise Fontanel", "F. Ito")
 LICENSES = (
@@ -182,6 +183,11 @@ def ground_truth_table(landmarks: Sequence[Landmark]) -> pa.Table:
     return pa.Table.from_pylist([row(mark) for mark in landmarks])
 
 
+def world_stamp(landmarks: int, seed: int = 0) -> str:
+    """Content of a world's `world.txt`: which world a folder holds, or is getting."""
+    return f"mgld world: landmarks={landmarks} seed={seed}\n"
+
+
 def write_world(
     out: str | Path,
     *,
@@ -200,8 +206,8 @@ def write_world(
     if landmarks < 1:
         raise ValueError(f"a world needs at least one landmark, not {landmarks}")
     root = Path(out)
-    stamp = root / "world.txt"
-    identity = f"mgld world: landmarks={landmarks} seed={seed}\n"
+    stamp = root / STAMP_FILE
+    identity = world_stamp(landmarks, seed)
     if stamp.exists() and stamp.read_text(encoding="utf-8") != identity:
         raise ValueError(
             f"{root} holds another world ({stamp.read_text().strip()}): choose another"

@@ -12,6 +12,7 @@ import pytest
 from build_source import jpeg, name_of, write_encoder, write_tar
 
 from mgld.build import BuildConfig, BuildError, BuildView, build_dataset
+from mgld.build.config import save_config
 from mgld.vision.checkpoint import WEIGHTS_FILE
 
 Stamps = dict[str, tuple[int, int]]
@@ -135,6 +136,37 @@ def test_the_same_encoder_elsewhere_only_changes_what_the_dataset_says(
 ) -> None:
     moved = shutil.copytree(config.encoder, tmp_path / "moved")
     assert stages_of(remade(copy, config, encoder=str(moved))) == {"dataset"}
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_no_row_names_one_encoder_beside_the_fingerprint_of_another(
+    copy: Path, config: BuildConfig, tmp_path: Path, by_hand: bool
+) -> None:
+    """A stage that needs no encoder still quotes it; also where config.yaml was edited by hand."""
+    other = write_encoder(tmp_path / "other", seed=1)
+    changed = config.model_copy(update={"encoder": str(other)})
+    if by_hand:
+        save_config(changed, copy)
+    before = stamps(copy)
+    with pytest.raises(ValueError, match="needs stage embeddings, which is not complete"):
+        build_dataset(changed, copy, stages=["dataset"])
+    assert stamps(copy) == before
+    # And not at the second try either, when the other encoder's facts are remembered.
+    with pytest.raises(ValueError, match="needs stage embeddings, which is not complete"):
+        build_dataset(changed, copy, stages=["dataset"])
+    assert stamps(copy) == before
+
+
+def test_later_stages_do_without_an_encoder_that_is_away(
+    copy: Path, own_encoder: BuildConfig
+) -> None:
+    shutil.rmtree(own_encoder.encoder)
+    other = own_encoder.model_copy(update={"test_size": 8})
+    build_dataset(other, copy, stages=["splits", "dataset"])
+    splits = BuildView(copy).table("splits", "records", ["split"])["split"].to_pylist()
+    assert splits.count("test") == 8
+    with pytest.raises(BuildError, match="no encoder folder"):
+        build_dataset(other, copy)
 
 
 @pytest.fixture

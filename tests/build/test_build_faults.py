@@ -22,6 +22,7 @@ from mgld.build import (
 )
 from mgld.build import shards as shards_module
 from mgld.build.folder import locked
+from mgld.build.manifest import STAGE_NAMES
 
 
 def with_source(config: BuildConfig, source: Path) -> BuildConfig:
@@ -45,7 +46,7 @@ def test_no_source_or_no_images(config: BuildConfig, source: Path, tmp_path: Pat
     with pytest.raises(FileNotFoundError, match="is not a folder"):
         build_dataset(with_source(config, tmp_path / "nowhere"), tmp_path / "a")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(BuildError, match=r"no train_label_to_category\.csv"):
+    with pytest.raises(FileNotFoundError, match=r"no train_label_to_category\.csv"):
         build_dataset(with_source(config, tmp_path / "empty"), tmp_path / "b")
     shutil.copytree(source / "metadata", tmp_path / "tables" / "metadata")
     with pytest.raises(FileNotFoundError, match="holds no images"):
@@ -108,6 +109,77 @@ def test_settings_that_cannot_be(config: BuildConfig, finished: BuildView, copy:
             load_config(None, settings)
     with pytest.raises(ValueError, match="no stage scoers"):
         build_dataset(config, copy, stages=["scoers"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "stages", "error"),
+    [
+        ({"source": "{tmp}/sourec"}, STAGE_NAMES, FileNotFoundError),
+        ({"source": "{tmp}/empty"}, STAGE_NAMES, FileNotFoundError),
+        ({"encoder": "./nowhere"}, STAGE_NAMES, BuildError),
+        ({"encoder": "./nowhere"}, ["dataset"], BuildError),
+        ({"encoder": "./nowhere", "source": "world:3"}, STAGE_NAMES, BuildError),
+        ({"annotator": "no-such"}, STAGE_NAMES, BuildError),
+        ({"seed": 5}, ["splits"], ValueError),
+        ({"source": "{tmp}/other"}, ["splits"], ValueError),
+    ],
+)
+def test_a_refused_call_leaves_a_finished_build_finished(
+    config: BuildConfig,
+    copy: Path,
+    tmp_path: Path,
+    changes: dict[str, str],
+    stages: list[str],
+    error: type[Exception],
+) -> None:
+    (tmp_path / "empty").mkdir()
+    other = shutil.copytree(config.source, tmp_path / "other")
+    write_tar(other / "train" / "images_002.tar", [])
+    filled = {k: v.replace("{tmp}", str(tmp_path)) if k == "source" else v
+              for k, v in changes.items()}  # fmt: skip
+    before = {name: (copy / name).read_bytes() for name in ("config.yaml", "manifest.json")}
+    with pytest.raises(error):
+        build_dataset(config.model_copy(update=filled), copy, stages=stages)
+    assert {name: (copy / name).read_bytes() for name in before} == before
+    assert not (copy / "source").exists()
+    assert build_status(copy).complete
+
+
+def test_a_first_call_that_fails_is_remembered_and_can_be_mended(
+    config: BuildConfig, tmp_path: Path
+) -> None:
+    root = tmp_path / "build"
+    with pytest.raises(FileNotFoundError):
+        build_dataset(with_source(config, tmp_path / "sourec"), root)
+    assert not build_status(root).complete
+    (root / "config.yaml").unlink()  # as a kill between the first two files leaves it
+    build_dataset(config, root, stages=["catalog"])
+    assert BuildView(root).config == config
+
+
+def test_only_another_world_makes_room_for_a_world(config: BuildConfig, tmp_path: Path) -> None:
+    def world(landmarks: int) -> BuildConfig:
+        return config.model_copy(update={"source": f"world:{landmarks}"})
+
+    root = tmp_path / "build"
+    source = root / "source"
+    build_dataset(world(3), root, stages=["catalog"])
+    build_dataset(world(4), root, stages=["catalog"])
+    assert BuildView(root).table("catalog", "landmarks").num_rows == 4
+    assert "landmarks=4" in (source / "world.txt").read_text()
+    # What a kill may leave while the first file of a world is written is no obstacle ...
+    shutil.rmtree(source)
+    source.mkdir()
+    (source / ".world.txt.123.tmp").write_text("mgl")
+    build_dataset(world(4), root, stages=["catalog"])
+    assert sorted(path.name for path in source.glob(".*")) == [".complete"]
+    # ... but what is no world is somebody's.
+    shutil.rmtree(source)
+    source.mkdir()
+    (source / "thesis.tex").write_text("x")
+    with pytest.raises(ValueError, match="holds no world"):
+        build_dataset(world(4), root, stages=["catalog"])
+    assert [path.name for path in source.iterdir()] == ["thesis.tex"]
 
 
 def test_an_encoder_that_is_not_there_says_how_to_get_it(
