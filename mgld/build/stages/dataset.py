@@ -28,7 +28,10 @@ NOT_STATED = {"source", "chunk", "threads", "batch_size", "device"}
 
 def settings(config: BuildConfig, facts: BuildFacts) -> dict[str, Any]:
     """All that rows and card quote of the settings."""
-    return {**config.model_dump(exclude=NOT_STATED), **facts.model_dump()}
+    from mgld.hub.rows import public_encoder
+
+    stated = config.model_dump(exclude=NOT_STATED)
+    return {**stated, "encoder": public_encoder(config.encoder), **facts.model_dump()}
 
 
 def file_shards(context: Context) -> list[ShardSpec]:
