@@ -12,6 +12,7 @@ from mgld.build.shards import Counts
 from mgld.build.source import SourceIndex
 from mgld.build.stages import STEPS
 from mgld.build.stages.image_index import MISSING
+from mgld.build.stages.image_vectors import NOT_LISTED
 from mgld.schema import Record
 
 
@@ -19,7 +20,8 @@ class StageStatus(Record):
     """One stage. `counts`: what was counted -> status -> how many, over its finished shards.
 
     Shards are `done`; `stale`: what they read or a setting has changed since; `missing`. `waiting`:
-    a stage before it is not complete, so that its shards are not all known.
+    a stage before it is not complete, so that its shards are not all known. `errors`: rows of its
+    finished shards that failed, each counted in the stage where it failed (`count_errors`).
     """
 
     stage: str
@@ -28,6 +30,7 @@ class StageStatus(Record):
     missing: int
     waiting: bool
     rows: int
+    errors: int
     counts: Counts
 
 
@@ -80,6 +83,7 @@ def _stages(view: BuildView) -> list[StageStatus]:
         states[step.stage].update(shard.state for shard in plan)
         if any(shard.state != "done" for shard in plan):
             incomplete.add(step.key)
+    counts = {name: total_counts(view.manifest, name) for name in STAGE_NAMES}
     return [
         StageStatus(
             stage=name,
@@ -88,7 +92,8 @@ def _stages(view: BuildView) -> list[StageStatus]:
             missing=states[name]["missing"],
             waiting=name in waiting,
             rows=sum(shard.rows for shard in view.manifest.stage(name).shards.values()),
-            counts=total_counts(view.manifest, name),
+            errors=count_errors(name, counts[name]),
+            counts=counts[name],
         )
         for name in STAGE_NAMES
     ]
@@ -101,6 +106,27 @@ def total_counts(manifest: Manifest, stage: str) -> Counts:
         for what, statuses in shard.counts.items():
             total.setdefault(what, Counter()).update(statuses)
     return {what: dict(sorted(statuses.items())) for what, statuses in sorted(total.items())}
+
+
+def count_errors(stage: str, counts: Counts) -> int:
+    """Rows of a stage that failed in it.
+
+    catalog: rejected rows of the tables. embeddings: members of the archives that are no readable
+    image; one that is merely not in the catalog (`unlisted`) did not fail. selection: landmarks
+    left without an image. qa, entities: `error` and `refused`. The later stages add none: what they
+    leave out (`skipped`, not annotated) failed before and is counted there.
+    """
+    if stage == "catalog":
+        return sum(statuses.get("rejected", 0) for statuses in counts.values())
+    if stage == "embeddings":
+        return _all_but(counts.get("row", {}), "ok", NOT_LISTED)
+    if stage in ("selection", "qa", "entities"):
+        return _all_but(counts.get("landmark", {}), "ok", "skipped")
+    return 0
+
+
+def _all_but(statuses: dict[str, int], *good: str) -> int:
+    return sum(number for status, number in statuses.items() if status not in good)
 
 
 def _balances(counts: dict[str, Counts]) -> list[Balance]:

@@ -13,13 +13,25 @@ R = TypeVar("R")
 
 
 def user_errors(function: Callable[P, R]) -> Callable[P, R]:
-    """Turn ValueError and OSError (wrong input, full disk) into a one-line click error, exit 1."""
+    """Turn errors a user can act on into a click error, exit 1.
+
+    ValueError and OSError (wrong input, full disk) become one line; a build that failed or was
+    stopped says so, a worker's traceback above it.
+    """
 
     @wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
         except (ValueError, OSError) as error:
+            raise click.ClickException(str(error)) from error
+        except RuntimeError as error:
+            from mgld.build import BuildError, BuildStoppedError  # help must import nothing
+
+            if not isinstance(error, BuildError | BuildStoppedError):
+                raise
+            if isinstance(error, BuildError) and error.details:
+                click.echo(error.details, err=True)
             raise click.ClickException(str(error)) from error
 
     return wrapper

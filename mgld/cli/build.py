@@ -87,24 +87,18 @@ def build(
     mgld build --source world:500 --encoder nano --out out/small
     mgld build --source gldv2/ --out out/mgld --workers 8
     """
-    from mgld.build import BuildError, BuildStoppedError, build_dataset, build_status
+    from mgld.build import build_dataset, build_status
     from mgld.build.progress import shown_progress
 
     config = _resolve(out, source, config_file, settings)
-    try:
-        with shown_progress() as progress:
-            build_dataset(
-                config,
-                out,
-                stages=stages or STAGES,
-                workers=workers or _default_workers(),
-                progress=progress,
-            )
-    except BuildError as error:
-        click.echo(error.details, err=True, nl=bool(error.details))
-        raise click.ClickException(str(error)) from error
-    except BuildStoppedError as error:
-        raise click.ClickException(str(error)) from error
+    with shown_progress() as progress:
+        build_dataset(
+            config,
+            out,
+            stages=stages or STAGES,
+            workers=workers or _default_workers(),
+            progress=progress,
+        )
     _show(build_status(out), as_json)
 
 
@@ -140,7 +134,8 @@ def _show(found: BuildStatus, as_json: bool) -> None:
         states = {"done": stage.done, "stale": stage.stale, "missing": stage.missing}
         words = [f"{number} {state}" for state, number in states.items() if number]
         words += ["waiting for the stage before"] if stage.waiting else []
-        click.echo(f"{stage.stage:<11} {', '.join(words)}; {stage.rows:,} rows")
+        rows = f"{stage.rows:,} rows" + (f", {stage.errors:,} errors" if stage.errors else "")
+        click.echo(f"{stage.stage:<11} {', '.join(words)}; {rows}")
         for what, statuses in stage.counts.items():
             parts = ", ".join(f"{number:,} {state}" for state, number in statuses.items())
             click.echo(f"{'':<13}{what}: {parts}")

@@ -32,25 +32,18 @@ def demo(out: Path, landmarks: int | None, seed: int, workers: int | None) -> No
 
     Run again it goes on where it was, or finds everything done.
     """
-    from mgld.build import BuildError, BuildStoppedError
     from mgld.build.progress import shown_progress
     from mgld.cli.build import _default_workers
     from mgld.report.demo import DEFAULT_LANDMARKS, run_demo
 
-    try:
-        with shown_progress() as progress:
-            summary = run_demo(
-                out,
-                landmarks=landmarks or DEFAULT_LANDMARKS,
-                seed=seed,
-                workers=workers or _default_workers(),
-                progress=progress,
-            )
-    except BuildError as error:
-        click.echo(error.details, err=True)
-        raise click.ClickException(str(error)) from error
-    except BuildStoppedError as error:
-        raise click.ClickException(str(error)) from error
+    with shown_progress() as progress:
+        summary = run_demo(
+            out,
+            landmarks=landmarks or DEFAULT_LANDMARKS,
+            seed=seed,
+            workers=workers or _default_workers(),
+            progress=progress,
+        )
     _show(out, summary)
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from build_process import start_command
+from build_source import write_encoder
 from click.testing import CliRunner, Result
 
-from mgld.build import BuildConfig, BuildView
+from mgld.build import BuildConfig, BuildStoppedError, BuildView, build_dataset
+from mgld.build.manifest import STAGE_NAMES
 from mgld.cli import main
+from mgld.cli.build import STAGES
 
 
 def mgld(*arguments: str | Path) -> Result:
@@ -29,6 +33,11 @@ def test_two_workers_make_what_one_makes(
     assert "embeddings/images: 5/5 shards, 118 rows" in said
 
 
+def test_the_command_line_knows_the_stages() -> None:
+    """Its own list, so that `--help` imports no build."""
+    assert STAGES == STAGE_NAMES
+
+
 def test_status_as_json_reconciles(finished: BuildView) -> None:
     result = mgld("status", finished.root, "--json")
     assert result.exit_code == 0
@@ -45,6 +54,9 @@ def test_status_says_each_balance_in_words(finished: BuildView) -> None:
     assert "116 images of the catalog = 1 damaged + 2 missing + 113 ok: balanced" in output
     assert "40 landmarks of the catalog = 1 no_image + 1 no_readable_image + 38 ok" in output
     assert "NOT BALANCED" not in output
+    assert "embeddings  11 done; " in output
+    assert ", 3 errors\n" in output
+    assert "qa          3 done; 40 rows\n" in output  # no word of no errors
 
 
 def test_status_tells_when_a_sum_does_not_come_out(copy: Path) -> None:
@@ -84,6 +96,36 @@ def test_verify_exit_codes(copy: Path) -> None:
     assert result.exit_code == 1
     report = json.loads(result.stdout)
     assert report["bad"] == [{"file": "catalog/names.parquet", "problem": "changed"}]
+
+
+def test_a_rebuild_that_fails_says_so_as_a_build_does(
+    copy: Path, config: BuildConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = write_encoder(tmp_path / "own", seed=0)
+    build_dataset(config.model_copy(update={"encoder": str(encoder)}), copy)
+    encoder.rename(tmp_path / "away")
+    result = mgld("verify", copy, "--rebuild", "--workers", "1")
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    assert "Error: encoder" in result.stderr
+    assert "no encoder folder" in result.stderr
+
+    def stopped(*_: object, **__: object) -> None:
+        raise BuildStoppedError("stopped; finished shards are kept")
+
+    monkeypatch.setattr("mgld.build.verify_build", stopped)
+    result = mgld("verify", copy, "--rebuild")
+    assert isinstance(result.exception, SystemExit)
+    assert (result.exit_code, result.stderr) == (1, "Error: stopped; finished shards are kept\n")
+
+
+def test_a_bug_keeps_its_traceback(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("mgld.build.verify_build", broken)
+    result = mgld("verify", copy)
+    assert isinstance(result.exception, RuntimeError)
 
 
 def test_wrong_usage_is_2_and_wrong_input_is_1(tmp_path: Path, source: Path) -> None:

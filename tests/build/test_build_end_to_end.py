@@ -16,6 +16,7 @@ from build_source import IMAGES_EACH, LANDMARKS, NO_IMAGE, UNREADABLE, image_id
 
 import mgld
 from mgld.build import BuildView, build_status
+from mgld.build.status import count_errors
 from mgld.files import sha256_file
 from mgld.scoring import sim_rsr
 
@@ -195,5 +196,29 @@ def test_the_manifest_holds_the_hash_of_every_file(finished: BuildView) -> None:
     assert set(files) == on_disk
     for path, entry in files.items():
         assert entry.sha256 == sha256_file(finished.root / path)
+
+
+def test_the_manifest_holds_no_path_of_this_machine(finished: BuildView) -> None:
     text = (finished.root / "manifest.json").read_text()
-    assert str(finished.root) not in json.dumps(json.loads(text)["stages"]["catalog"])
+    assert finished.config.encoder.startswith("/")
+    for path in (finished.root, finished.config.source, finished.config.encoder):
+        assert str(path) not in text
+        assert str(Path(path).parent) not in text
+    stated = json.loads(text)["stages"]["dataset"]["settings"]["files"]["encoder"]
+    assert stated == Path(finished.config.encoder).name
+
+
+def test_status_counts_what_failed_in_each_stage(finished: BuildView) -> None:
+    """One malformed row; two damaged copies and a README; a landmark with no image, one unreadable.
+
+    The member that the catalog does not list did not fail.
+    """
+    errors = {stage.stage: stage.errors for stage in build_status(finished.root).stages}
+    assert errors.pop("catalog") == 1
+    assert errors.pop("embeddings") == 3
+    assert errors.pop("selection") == 2
+    assert set(errors.values()) == {0}
+    annotated = {"landmark": {"ok": 5, "error": 2, "refused": 3, "skipped": 7}}
+    assert count_errors("qa", annotated) == count_errors("entities", annotated) == 5
+    assert count_errors("scores", {"landmark": {"ok": 5, "skipped": 7}}) == 0
+    assert count_errors("selection", {}) == count_errors("embeddings", {}) == 0
