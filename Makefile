@@ -13,6 +13,7 @@ help:  ## list the targets
 install: $(STAMP)  ## make .venv with the pinned versions of constraints.txt
 
 $(STAMP): pyproject.toml constraints.txt
+	@echo "installing the pinned versions into $(VENV) (a few minutes, about 5 GB, once)"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$$(sed -n 's/^uv==//p' constraints.txt)"
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[report,dev]'
