@@ -147,9 +147,11 @@ def _explained(root: Path) -> Iterator[None]:
             ) from error
         if isinstance(error, OSError):
             raise
-        raise BuildError(
-            f"{error}\nFinished shards are kept; the same command goes on from here.", error.details
-        ) from error
+        raise BuildError("\n".join([str(error), *_notes(error)]), error.details) from error
+
+
+def _notes(error: BaseException) -> list[str]:
+    return getattr(error, "__notes__", [])
 
 
 def _write_world(config: BuildConfig, root: Path, workers: int, progress: Progress) -> None:
@@ -218,6 +220,13 @@ def _run_step(
             )
             manifest.save(root)
             progress.shard()
+    except TaskError as error:
+        if any(stage.shards for stage in manifest.stages.values()):
+            error.add_note(
+                "Finished shards are kept; once this is put right, the same command goes on "
+                "from here."
+            )
+        raise
     finally:
         shutil.rmtree(work, ignore_errors=True)
     progress.end()

@@ -60,8 +60,9 @@ def test_a_malformed_table_names_the_file_and_the_column(
 ) -> None:
     own = shutil.copytree(source, tmp_path / "source")
     (own / "metadata" / "train.csv").write_text("identifier;url\n1;2\n")
-    with pytest.raises(BuildError, match=r"catalog/tables: .*train\.csv.*landmark_id"):
+    with pytest.raises(BuildError, match=r"catalog/tables: .*train\.csv.*landmark_id") as first:
         build_dataset(with_source(config, own), tmp_path / "build")
+    assert "goes on" not in str(first.value)  # from nothing
     (own / "metadata" / "train.csv").write_text("id,url,landmark_id\nzz,u,1\n")
     with pytest.raises(BuildError, match="0 usable images; rows were rejected because: image id"):
         build_dataset(with_source(config, own), tmp_path / "build")
@@ -88,7 +89,9 @@ def test_no_readable_image_at_all(config: BuildConfig, tmp_path: Path) -> None:
     source = write_source(tmp_path / "source")
     shutil.rmtree(source / "train")
     write_tar(source / "train" / "images_000.tar", [("a/b/c/README.txt", b"x")])
-    with pytest.raises(BuildError, match="no landmark has a readable image"):
+    with pytest.raises(
+        BuildError, match=r"(?s)no landmark has a readable image.*Finished shards are kept"
+    ):
         build_dataset(with_source(config, source), tmp_path / "build")
 
 
@@ -186,8 +189,23 @@ def test_an_encoder_that_is_not_there_says_how_to_get_it(
     config: BuildConfig, tmp_path: Path
 ) -> None:
     nowhere = config.model_copy(update={"encoder": "./nowhere"})
-    with pytest.raises(BuildError, match="no encoder folder"):
+    with pytest.raises(BuildError, match="no encoder folder") as refused:
         build_dataset(nowhere, tmp_path / "build")
+    assert "goes on" not in str(refused.value)  # the same command would not
+    assert not (tmp_path / "build" / "source.json").exists()  # refused before the source was read
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+def test_a_device_that_is_not_there_is_one_line(
+    config: BuildConfig, tmp_path: Path, device: str
+) -> None:
+    with pytest.raises(
+        BuildError, match=r"no device 'gpu'|no CUDA device here|no cuda:99"
+    ) as refused:
+        build_dataset(config.model_copy(update={"device": device}), tmp_path / "build")
+    assert refused.value.details == ""  # no traceback
+    assert "goes on" not in str(refused.value)
+    assert not (tmp_path / "build" / "source.json").exists()
 
 
 def test_a_second_build_in_the_same_folder_is_refused(config: BuildConfig, tmp_path: Path) -> None:

@@ -61,4 +61,21 @@ def drop_encoder() -> None:
 def _load(spec: str, device: str, dtype: str) -> Encoder:
     from mgld.vision import load_encoder
 
+    _require_device(device)
     return load_encoder(spec, device=device, dtype=dtype)
+
+
+def _require_device(device: str) -> None:
+    """ValueError unless torch knows the device and, if it is a CUDA one, it is here."""
+    import torch
+
+    try:
+        wanted = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"no device {device!r}; it is cpu, cuda or cuda:1") from error
+    if wanted.type == "cuda":
+        here = torch.cuda.device_count()
+        if here == 0:
+            raise ValueError("no CUDA device here; use --device cpu")
+        if (wanted.index or 0) >= here:
+            raise ValueError(f"no {device} here; the last CUDA device is cuda:{here - 1}")
