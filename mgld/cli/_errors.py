@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import select
+import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -24,6 +26,8 @@ def user_errors(function: Callable[P, R]) -> Callable[P, R]:
         try:
             return function(*args, **kwargs)
         except (ValueError, OSError) as error:
+            if isinstance(error, BrokenPipeError) and _reader_is_gone():
+                raise  # `mgld subset ... | head`: click ends quietly
             raise click.ClickException(str(error)) from error
         except RuntimeError as error:
             from mgld.build import BuildError, BuildStoppedError  # help must import nothing
@@ -35,3 +39,16 @@ def user_errors(function: Callable[P, R]) -> Callable[P, R]:
             raise click.ClickException(str(error)) from error
 
     return wrapper
+
+
+def _reader_is_gone() -> bool:
+    """Whether nobody reads our standard output any more: a broken pipe may be another's."""
+    if not hasattr(select, "poll"):  # Windows
+        return False
+    try:
+        output = sys.stdout.fileno()
+    except OSError:  # not a file
+        return False
+    poll = select.poll()
+    poll.register(output, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from mgld.cli import COMMANDS, main
+from mgld.cli._errors import user_errors
 
 
 def test_every_listed_command_exists() -> None:
@@ -25,3 +27,13 @@ def test_a_folder_that_is_no_build_fails_in_one_line(command: list[str], tmp_pat
     assert result.output.startswith("Error: ")
     assert "Traceback" not in result.output
     assert str(tmp_path) in result.output
+
+
+def test_a_broken_pipe_that_is_not_our_output_is_an_error() -> None:
+    @click.command()
+    @user_errors
+    def command() -> None:
+        raise BrokenPipeError("a worker went away")
+
+    result = CliRunner().invoke(command)
+    assert (result.exit_code, result.output) == (1, "Error: a worker went away\n")
