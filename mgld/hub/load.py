@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +38,8 @@ def load(
     anew is read anew.
 
     FileNotFoundError: no such folder or repository, or a build without a dataset. ValueError: no
-    such config (the message lists what is there), a revision of a folder, or neither `source` nor
-    MGLD_REPO. ConnectionError: the Hub cannot be reached.
+    such config, split or column (the message lists what is there), a revision of a folder, or
+    neither `source` nor MGLD_REPO. ConnectionError: the Hub cannot be reached.
     """
     if source is None:
         source = os.environ.get("MGLD_REPO") or DEFAULT_REPO
@@ -54,13 +55,19 @@ def load(
         return _load_folder(_dataset_folder(folder), config, split, kw)
     if isinstance(source, os.PathLike) or _looks_like_path(source):
         raise FileNotFoundError(
-            f"there is no folder {source}; `mgld build --source DIR --out {source}` makes one"
+            f"there is no folder {source}; `mgld build --source DIR --out {source}` makes one "
+            "(a Hub id would be OWNER/NAME)"
         )
     return _load_repo(source, _canonical(config), split, revision, kw)
 
 
 def config_names(folder: str | os.PathLike[str]) -> list[str]:
     """The configs that the card of a dataset folder lists, in its order."""
+    return [str(config["config_name"]) for config in _card(folder)["configs"]]
+
+
+def _card(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """The metadata of a dataset folder's card, which lists at least one config."""
     import yaml
 
     card = (Path(folder) / "README.md").read_text(encoding="utf-8")
@@ -69,7 +76,7 @@ def config_names(folder: str | os.PathLike[str]) -> list[str]:
     metadata = yaml.safe_load(header)
     if not isinstance(metadata, dict) or not metadata.get("configs"):
         raise ValueError(f"{folder}/README.md lists no configs: not an MGLD dataset")
-    return [str(config["config_name"]) for config in metadata["configs"]]
+    return metadata
 
 
 def _dataset_folder(folder: Path) -> Path:
@@ -95,7 +102,31 @@ def _load_folder(folder: Path, config: str, split: str | None, kw: dict[str, Any
     name = by_canonical.get(_canonical(config))
     if name is None:
         raise ValueError(f"no config {config!r} in {folder}; there are: {', '.join(there)}")
+    infos = {info["config_name"]: info for info in _card(folder).get("dataset_info", [])}
+    if name in infos:
+        _check_split(name, split, [each["name"] for each in infos[name]["splits"]])
+        _check_columns(name, kw.get("columns"), [each["name"] for each in infos[name]["features"]])
     return load_dataset(str(folder), name, split=split, **kw)
+
+
+def _check_split(config: str, split: str | None, there: list[str]) -> None:
+    """Refuse a split that the card does not list; `train[:10%]` and sums are left to `datasets`."""
+    if split is None or not re.fullmatch(r"\w+", split) or split in (*there, "all"):
+        return
+    hint = ""
+    if _is_subset(config):
+        hint = "; subsets are cut from the training records: test records are in full and eval"
+    raise ValueError(f"config {config!r} has no split {split!r}, only {', '.join(there)}{hint}")
+
+
+def _check_columns(config: str, columns: list[str] | None, there: list[str]) -> None:
+    """Refuse columns that the card does not list."""
+    unknown = [column for column in columns or [] if column not in there]
+    if unknown:
+        raise ValueError(
+            f"config {config!r} has no column {', '.join(map(repr, unknown))}; there are: "
+            f"{', '.join(there)}"
+        )
 
 
 def _load_repo(
@@ -105,26 +136,43 @@ def _load_repo(
     from datasets.exceptions import DatasetNotFoundError
 
     hint = "give a dataset folder or another Hub id, or name one in MGLD_REPO"
+    no_folder = f"there is no local folder {repo}"
     try:
         return load_dataset(repo, config, split=split, revision=revision, **kw)
     except DatasetNotFoundError as error:
-        raise FileNotFoundError(f"no dataset {repo!r} on the Hub ({error}); {hint}") from error
+        raise FileNotFoundError(
+            f"{no_folder}, and no dataset {repo!r} on the Hub ({error}); {hint}"
+        ) from error
     except ConnectionError as error:
         raise ConnectionError(
-            f"the Hub cannot be reached for dataset {repo!r} ({error}); {hint}"
+            f"{no_folder}, and the Hub cannot be reached for a dataset {repo!r} ({error}); {hint}"
         ) from error
+
+
+def _is_subset(config: str) -> bool:
+    """Whether a config's name is that of a subset, such as hds25k."""
+    from mgld.scoring.sizes import parse_config_name
+
+    try:
+        parse_config_name(config)
+    except ValueError:  # full, eval, names
+        return False
+    return True
 
 
 def _canonical(config: str) -> str:
     """One name for one subset: hds1000 and hds1k are the same."""
     from mgld.scoring.sizes import config_name, parse_config_name
 
-    try:
-        return config_name(*parse_config_name(config))
-    except ValueError:  # Not a subset: full, eval, names.
-        return config
+    return config_name(*parse_config_name(config)) if _is_subset(config) else config
 
 
 def _looks_like_path(source: str) -> bool:
-    """Whether a name that is no folder was meant as one; a Hub id is `name` or `owner/name`."""
-    return source.startswith((".", "/", "~")) or "\\" in source or source.count("/") > 1
+    """Whether a name that is no folder was meant as one; a Hub id is `name` or `owner/name`.
+
+    `out/demo` could be an owner's dataset; where there is a folder `out` it is a typing error.
+    """
+    if source.startswith((".", "/", "~")) or "\\" in source or source.count("/") != 1:
+        # A Hub id without an owner is one of the Hub's own few old datasets, never an MGLD.
+        return True
+    return Path(source).parent.is_dir()

@@ -123,6 +123,20 @@ def test_an_unknown_config_lists_what_is_there(
         load_here(exported[1], "hds25k")
 
 
+def test_an_unknown_split_or_column_lists_what_is_there(
+    exported: tuple[Path, Path], load_here: Load
+) -> None:
+    for stream in (False, True):
+        with pytest.raises(ValueError, match=r"only train; .*test records are in full and eval"):
+            load_here(exported[1], "hds10", split="test", streaming=stream)
+        with pytest.raises(ValueError, match=r"has no split 'dev', only train, test$"):
+            load_here(exported[1], split="dev", streaming=stream)
+        with pytest.raises(ValueError, match=r"no column 'nope', 'sin'; there are: id, image, .*"):
+            load_here(exported[1], columns=["nope", "sim", "sin"], streaming=stream)
+    assert load_here(exported[1], split="test[:2]").num_rows == 2
+    assert load_here(exported[1], "hds10", split="all").num_rows == 10
+
+
 def test_a_folder_written_anew_is_not_served_from_the_cache(
     build: Path, load_here: Load, tmp_path: Path
 ) -> None:
@@ -172,13 +186,20 @@ def test_a_path_with_blanks_and_accents(
     assert load_here(folder, "hds10", split="train").num_rows == 10
 
 
-def test_folders_that_are_no_dataset(tmp_path: Path, build: Path) -> None:
+def test_folders_that_are_no_dataset(
+    tmp_path: Path, build: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(FileNotFoundError, match="dataset is not finished"):
         mgld.load(build)
     with pytest.raises(FileNotFoundError, match="there is no folder"):
         mgld.load(tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError, match="there is no folder"):
         mgld.load("./nowhere")
+    with pytest.raises(FileNotFoundError, match="there is no folder bild"):
+        mgld.load("bild")
+    monkeypatch.chdir(build.parent.parent)
+    with pytest.raises(FileNotFoundError, match=f"there is no folder {build.parent.name}/bild"):
+        mgld.load(f"{build.parent.name}/bild")  # a typing error beside a folder, no Hub id
     with pytest.raises(FileNotFoundError, match="holds no dataset"):
         mgld.load(tmp_path)
     (tmp_path / "README.md").write_text("# A project\n")
@@ -200,7 +221,9 @@ def test_an_unreachable_hub_is_said_so(tmp_path: Path, repo: str | None) -> None
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
-    assert (repo or "other/set") in done.stdout and "MGLD_REPO" in done.stdout
+    name = repo or "other/set"
+    assert done.stdout.startswith(f"there is no local folder {name}, and ")
+    assert f"{name!r}" in done.stdout and "MGLD_REPO" in done.stdout
 
 
 @pytest.mark.parametrize("value", [None, ""])
