@@ -28,7 +28,9 @@ from mgld.build.runner import Runner, TaskError, local_runner
 from mgld.build.shards import ShardTask, make_shard
 from mgld.build.source import SourceIndex, require_source
 from mgld.build.stages import STEPS
+from mgld.build.stages.catalog import listed
 from mgld.files import write_text_atomically
+from mgld.scoring import default_test_size
 
 SOURCE_FOLDER = "source"
 PACKAGES = (
@@ -69,10 +71,11 @@ def build_dataset(
     only these, the ones before them must be complete. `workers`: processes; 1 is this one. The
     result does not depend on it. Returns the manifest.
 
-    ValueError: a folder that is no build, another build running in it, or a stage that lacks what
-    it reads. FileNotFoundError: no source. OSError: a full disk. BuildError: a shard failed, or
-    encoder or annotator could not be loaded. BuildStoppedError: Ctrl-C or SIGTERM. A call refused
-    before its first shard leaves a finished build finished, under the settings it was made with.
+    ValueError: a folder that is no build, another build running in it, a stage that lacks what it
+    reads, or sizes that the catalog cannot fill. FileNotFoundError: no source. OSError: a full
+    disk. BuildError: a shard failed, or encoder or annotator could not be loaded.
+    BuildStoppedError: Ctrl-C or SIGTERM. A call refused before its first shard leaves a finished
+    build finished, under the settings it was made with.
     """
     root = Path(out).absolute()
     progress = progress or SilentProgress()
@@ -97,6 +100,8 @@ def build_dataset(
             context = Context(root, config, facts, manifest, source)
             for step in steps[:1]:
                 _require_before(step, context)
+            if "splits" in stages:
+                _require_sizes(context)
             # Nothing speaks against the call. The facts first: between the two files, a kill leaves
             # facts that what is there does not fit, and never ones that it only seems to fit.
             source.remember()
@@ -106,6 +111,8 @@ def build_dataset(
             save_config(config, root)
             for step in steps:
                 _run_step(step, context, runner, progress, environment)
+                if step.stage == "catalog" and "splits" in stages:
+                    _require_sizes(context)
         _drop_environments(manifest)
         manifest.save(root)
         shutil.rmtree(root / WORK_FOLDER, ignore_errors=True)
@@ -244,6 +251,24 @@ def _require_before(step: Step, context: Context) -> None:
                 f"stage {step.stage} needs stage {before.stage}, which is not complete: "
                 "run `mgld build` without --stage, or name it too"
             )
+
+
+def _require_sizes(context: Context) -> None:
+    """ValueError where the catalog, if it is complete, is too small for the sizes asked for.
+
+    Known before the hours of encoding; stage splits looks again, at the records there are by then.
+    """
+    if any(shard.state != "done" for shard in plan_step(STEPS["catalog/tables"], context)):
+        return
+    config, landmarks = context.config, listed(context, "landmark")
+    test = default_test_size(landmarks) if config.test_size is None else config.test_size
+    largest = max(config.sizes or [0])
+    if test + largest > landmarks:
+        asked = f"a subset of {largest} was asked for" if largest else "the test is too large"
+        raise ValueError(
+            f"{asked}: {landmarks} landmarks less {test} test records leave at most "
+            f"{max(landmarks - test, 0)} training records; see --sizes and --test-size"
+        )
 
 
 def _task(step: Step, shard: PlannedShard, context: Context, work: Path) -> ShardTask:

@@ -108,6 +108,10 @@ def require_source(root: Path) -> None:
     if not root.is_dir():
         raise FileNotFoundError(f"{root} is not a folder: expected a GLDv2 source")
     if not _metadata_files(root):
+        if _metadata_files(root.parent):
+            raise FileNotFoundError(
+                f"no {METADATA_FILES[1]} in {root}: did you mean {root.parent}?"
+            )
         raise FileNotFoundError(
             f"no {METADATA_FILES[1]} in {root / 'metadata'} or {root}: is this a GLDv2 source? "
             f"`mgld fetch {root}` downloads the metadata"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -96,8 +97,8 @@ def test_no_readable_image_at_all(config: BuildConfig, tmp_path: Path) -> None:
 
 
 def test_settings_that_cannot_be(config: BuildConfig, finished: BuildView, copy: Path) -> None:
-    too_large = config.model_copy(update={"sizes": [4, 400]})
-    with pytest.raises(BuildError, match="a subset of 400 was asked for, but there are 32"):
+    too_large = config.model_copy(update={"sizes": [4, 34]})  # of 40 - 6, but two have no image
+    with pytest.raises(BuildError, match="a subset of 34 was asked for, but there are 32"):
         build_dataset(too_large, copy)
     build_dataset(config, copy)
     assert BuildView(copy).manifest.files() == finished.manifest.files()
@@ -183,6 +184,36 @@ def test_only_another_world_makes_room_for_a_world(config: BuildConfig, tmp_path
     with pytest.raises(ValueError, match="holds no world"):
         build_dataset(world(4), root, stages=["catalog"])
     assert [path.name for path in source.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sizes": [4, 35]}, "a subset of 35 was asked for: 40 landmarks less 6 test records"),
+        (
+            {"sizes": [4, 37], "test_size": None},
+            "40 landmarks less 4 test records leave at most 36",
+        ),
+        ({"sizes": None, "test_size": 41}, "the test is too large: 40 landmarks less 41"),
+    ],
+)
+def test_sizes_that_no_catalog_can_fill_are_refused_before_encoding(
+    config: BuildConfig, copy: Path, tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    too_large = config.model_copy(update=changes)
+    with pytest.raises(ValueError, match=message):
+        build_dataset(too_large, tmp_path / "new")
+    assert BuildView(tmp_path / "new").manifest.stages.keys() == {"catalog"}
+    with pytest.raises(ValueError, match=message):
+        build_dataset(too_large, copy)
+    assert build_status(copy).complete  # under the settings it was made with
+
+
+def test_a_source_one_level_too_deep_names_the_right_one(
+    config: BuildConfig, source: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(FileNotFoundError, match=f"did you mean {re.escape(str(source))}\\?"):
+        build_dataset(with_source(config, source / "train"), tmp_path / "build")
 
 
 def test_an_encoder_that_is_not_there_says_how_to_get_it(
