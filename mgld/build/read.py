@@ -25,8 +25,8 @@ def read_table(root: Path, stage: str, name: str, columns: list[str] | None = No
     paths = shard_paths(root, stage, name)
     if not paths:
         raise FileNotFoundError(
-            f"{root / stage} holds no {name} table: stage {stage} has not run yet; "
-            f"`mgld status {root}` shows what is missing"
+            f"the build in {root} is not complete (stage {stage} has no {name} table yet); "
+            f"`mgld build --out {root}` completes it"
         )
     # Through a handle: given a path, pyarrow would look for partitions in the folder names.
     tables = []

@@ -42,12 +42,14 @@ def verify_build(
 ) -> Verification:
     """Hash every output of a build and compare; with `rebuild`, build it anew and compare too.
 
-    The rebuild goes into a temporary folder beside the build and needs as much space. FileNotFound
-    where `root` is no build.
+    The rebuild goes into a temporary folder beside the build and needs as much space.
+    FileNotFoundError where `root` is no build, ValueError where nothing is built in it yet.
     """
     view = BuildView(root)
     progress = progress or SilentProgress()
     expected = view.manifest.files()
+    if not expected:
+        raise ValueError(f"{view.root}: nothing built yet; `mgld build --out {view.root}` goes on")
     bad = _check(view.root, expected, progress)
     notes = []
     if rebuild:

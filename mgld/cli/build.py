@@ -133,10 +133,18 @@ def _show(found: BuildStatus, as_json: bool) -> None:
     for stage in found.stages:
         states = {"done": stage.done, "stale": stage.stale, "missing": stage.missing}
         words = [f"{number} {state}" for state, number in states.items() if number]
-        words += ["waiting for the stage before"] if stage.waiting else []
+        if stage.waiting and words:  # some of its shards are only known when these are done
+            words.append("in progress")
+        elif stage.waiting:
+            first = stage.stage == STAGES[0]
+            words.append("not started" if first else "waiting for the stage before")
         rows = f"{stage.rows:,} rows" + (f", {stage.errors:,} errors" if stage.errors else "")
         click.echo(f"{stage.stage:<11} {', '.join(words)}; {rows}")
         for what, statuses in stage.counts.items():
+            if what == "subset_of_each_method":  # named by their sizes
+                numbers = ", ".join(f"{number:,}" for number in sorted(statuses.values()))
+                click.echo(f"{'':<13}records in each subset: {numbers or 'no subset'}")
+                continue
             parts = ", ".join(f"{number:,} {state}" for state, number in statuses.items())
             click.echo(f"{'':<13}{what}: {parts}")
     for balance in found.balances:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,8 @@ from build_process import start_command
 from build_source import write_encoder
 from click.testing import CliRunner, Result
 
-from mgld.build import BuildConfig, BuildStoppedError, BuildView, build_dataset
-from mgld.build.manifest import STAGE_NAMES
+from mgld.build import BuildConfig, BuildError, BuildStoppedError, BuildView, build_dataset
+from mgld.build.manifest import STAGE_NAMES, Manifest
 from mgld.cli import main
 from mgld.cli.build import STAGES
 
@@ -57,6 +59,44 @@ def test_status_says_each_balance_in_words(finished: BuildView) -> None:
     assert "embeddings  11 done; " in output
     assert ", 3 errors\n" in output
     assert "qa          3 done; 40 rows\n" in output  # no word of no errors
+    assert "records in each subset: 4, 8\n" in output
+
+
+def test_status_orders_subsets_by_size(copy: Path, config: BuildConfig) -> None:
+    build_dataset(config.model_copy(update={"sizes": [9, 12, 4]}), copy)
+    assert "records in each subset: 4, 9, 12\n" in mgld("status", copy).output
+
+
+def test_a_build_with_nothing_done(config: BuildConfig, tmp_path: Path) -> None:
+    nowhere = config.model_copy(update={"encoder": "./nowhere"})
+    with pytest.raises(BuildError):
+        build_dataset(nowhere, tmp_path)
+    output = mgld("status", tmp_path).output
+    assert "catalog     not started; 0 rows\n" in output
+    assert "embeddings  waiting for the stage before; 0 rows\n" in output
+    result = mgld("verify", tmp_path)
+    assert result.exit_code == 1
+    assert "nothing built yet" in result.stderr
+    assert "checked" not in result.output
+
+
+def test_a_stopped_build_says_what_is_left_and_how_to_complete_it(copy: Path) -> None:
+    """As Ctrl-C leaves it, with half the images encoded."""
+    manifest = Manifest.load(copy)
+    shards = manifest.stage("embeddings").shards
+    for shard in [name for name in shards if name.startswith(("images-", "sims-"))][:-6]:
+        del shards[shard]
+    for stage in STAGES[2:]:
+        del manifest.stages[stage]
+        shutil.rmtree(copy / stage)
+    manifest.save(copy)
+    output = mgld("status", copy).output
+    assert re.search(r"^embeddings  .*\d missing, in progress; ", output, re.MULTILINE)
+    assert "selection   waiting for the stage before; 0 rows\n" in output
+    result = mgld("report", copy)
+    assert result.exit_code == 1
+    assert f"the build in {copy} is not complete" in result.stderr
+    assert f"`mgld build --out {copy}` completes it" in result.stderr
 
 
 def test_status_tells_when_a_sum_does_not_come_out(copy: Path) -> None:
