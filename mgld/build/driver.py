@@ -185,13 +185,12 @@ def _write_world(config: BuildConfig, root: Path, workers: int, progress: Progre
         nonlocal drawn
         if drawn is None:
             progress.note(f"source/world: {total - done:,} images to draw")
+            progress.start("source/world", total - done, total, "images")
         else:
             progress.rows(done - drawn)
         drawn = done
 
-    progress.start("source/world", 1, 1)
     write_world(folder, landmarks=landmarks, workers=workers, progress=tell)
-    progress.shard()
     progress.end()
     write_text_atomically(marker, identity)
 

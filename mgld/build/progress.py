@@ -18,8 +18,11 @@ class Progress(Protocol):
     def note(self, text: str) -> None:
         """Something worth a line."""
 
-    def start(self, step: str, todo: int, total: int) -> None:
-        """A step begins: `todo` of its `total` shards must be made."""
+    def start(self, step: str, todo: int, total: int, unit: str = "shards") -> None:
+        """A step begins: `todo` of its `total` shards must be made.
+
+        A `unit` other than "shards" is counted by `rows` alone.
+        """
 
     def rows(self, rows: int) -> None:
         """So many rows more are done in the current step."""
@@ -37,7 +40,7 @@ class SilentProgress:
     def note(self, text: str) -> None:
         """See `Progress`."""
 
-    def start(self, step: str, todo: int, total: int) -> None:
+    def start(self, step: str, todo: int, total: int, unit: str = "shards") -> None:
         """See `Progress`."""
 
     def rows(self, rows: int) -> None:
@@ -55,7 +58,7 @@ class LineProgress:
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
-        self._step = ""
+        self._step, self._unit = "", "shards"
         self._todo = self._total = self._shards = self._rows = 0
         self._began = self._said = 0.0
 
@@ -63,9 +66,9 @@ class LineProgress:
         """See `Progress`."""
         print(text, file=self._out, flush=True)
 
-    def start(self, step: str, todo: int, total: int) -> None:
+    def start(self, step: str, todo: int, total: int, unit: str = "shards") -> None:
         """See `Progress`."""
-        self._step, self._todo, self._total = step, todo, total
+        self._step, self._todo, self._total, self._unit = step, todo, total, unit
         self._shards = self._rows = 0
         self._began = self._said = time.monotonic()
 
@@ -85,15 +88,17 @@ class LineProgress:
         if self._todo:
             self._say(", done")
         else:
-            self.note(f"{self._step}: {self._total} shards up to date")
+            self.note(f"{self._step}: {self._total:,} {self._unit} up to date")
 
     def _say(self, end: str) -> None:
         seconds = time.monotonic() - self._began
-        rate = f", {self._rows:,} rows ({self._rows / max(seconds, 1e-9):,.0f}/s)"
-        self.note(
-            f"{self._step}: {self._shards}/{self._todo} shards"
-            f"{rate if self._rows else ''}, {seconds:.1f} s{end}"
-        )
+        rate = f"({self._rows / max(seconds, 1e-9):,.0f}/s)"
+        if self._unit == "shards":
+            done = f"{self._shards}/{self._todo} shards"
+            done += f", {self._rows:,} rows {rate}" if self._rows else ""
+        else:
+            done = f"{self._rows:,}/{self._todo:,} {self._unit} {rate}"
+        self.note(f"{self._step}: {done}, {seconds:.1f} s{end}")
 
 
 class BarProgress:
@@ -113,7 +118,7 @@ class BarProgress:
             console=Console(file=out),
         )
         self._task: Any = None
-        self._rows = 0
+        self._rows, self._unit = 0, "shards"
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -131,15 +136,19 @@ class BarProgress:
         """See `Progress`."""
         self._bars.console.print(text)
 
-    def start(self, step: str, todo: int, total: int) -> None:
+    def start(self, step: str, todo: int, total: int, unit: str = "shards") -> None:
         """See `Progress`."""
-        self._rows = 0
-        self._task = self._bars.add_task(step, total=total, completed=total - todo, rows="")
+        self._rows, self._unit = 0, unit
+        word = "" if unit == "shards" else unit
+        self._task = self._bars.add_task(step, total=total, completed=total - todo, rows=word)
 
     def rows(self, rows: int) -> None:
         """See `Progress`."""
         self._rows += rows
-        self._bars.update(self._task, rows=f"{self._rows:,} rows")
+        if self._unit == "shards":
+            self._bars.update(self._task, rows=f"{self._rows:,} rows")
+        else:
+            self._bars.advance(self._task, rows)
 
     def shard(self) -> None:
         """See `Progress`."""

@@ -10,7 +10,7 @@ import pytest
 
 from mgld.build import BuildConfig, BuildView, build_dataset
 from mgld.build import progress as progress_module
-from mgld.build.progress import LineProgress
+from mgld.build.progress import BarProgress, LineProgress
 
 
 def lines_of(config: BuildConfig, root: Path, stages: list[str]) -> list[str]:
@@ -24,7 +24,7 @@ def test_a_world_is_announced_counted_and_then_there(config: BuildConfig, tmp_pa
     first, second, *others = lines_of(own, tmp_path / "build", ["catalog"])
     images = BuildView(tmp_path / "build").table("catalog", "images").num_rows
     assert first == f"source/world: {images} images to draw"
-    assert second.startswith(f"source/world: 1/1 shards, {images} rows (")
+    assert second.startswith(f"source/world: {images}/{images} images (")
     assert second.endswith(" s, done")
     assert [line.partition(":")[0] for line in others] == ["source/hash", "catalog/tables"]
     again = lines_of(own, tmp_path / "build", ["catalog"])
@@ -45,7 +45,7 @@ def test_an_interrupted_world_counts_what_is_left(
     first, second, *_ = lines_of(own, tmp_path / "build", ["catalog"])
     assert images > 100
     assert first == "source/world: 50 images to draw"
-    assert second.startswith("source/world: 1/1 shards, 50 rows (")
+    assert second.startswith("source/world: 50/50 images (")
 
 
 def test_a_long_step_says_something_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,3 +64,29 @@ def test_a_long_step_says_something_now_and_then(monkeypatch: pytest.MonkeyPatch
         "embeddings/images: 0/2 shards, 5,120 rows (256/s), 20.0 s",
         "embeddings/images: 1/2 shards, 6,400 rows (256/s), 25.0 s, done",
     ]
+
+
+def test_drawing_counts_images_of_all_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(progress_module, "time", SimpleNamespace(monotonic=lambda: now))
+    out = io.StringIO()
+    progress = LineProgress(out)
+    progress.start("source/world", 4000, 4000, "images")
+    for images in (1500, 1500, 1000):
+        now += 10
+        progress.rows(images)
+    progress.end()
+    assert out.getvalue().splitlines() == [
+        "source/world: 1,500/4,000 images (150/s), 10.0 s",
+        "source/world: 3,000/4,000 images (150/s), 20.0 s",
+        "source/world: 4,000/4,000 images (133/s), 30.0 s",
+        "source/world: 4,000/4,000 images (133/s), 30.0 s, done",
+    ]
+
+
+def test_a_bar_counts_images_too() -> None:
+    out = io.StringIO()
+    with BarProgress(out) as progress:
+        progress.start("source/world", 3000, 4500, "images")
+        progress.rows(1500)
+    assert "3000/4500 images" in out.getvalue()
