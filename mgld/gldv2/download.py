@@ -17,7 +17,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from mgld.gldv2.progress import Progress
 
 MAX_REDIRECTS = 5
+# Tries where the server has never answered: an outage is waited out, a wrong address is not.
+FIRST_TRIES = 3
 MAX_WAIT_S = 300.0
 TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
@@ -48,8 +50,12 @@ class DiskError(DownloadError):
     """The disk did not take the bytes: no use in going on with other files either."""
 
 
+class UnreachableError(DownloadError):
+    """No connection to the server ever came about: no use in going on with other files either."""
+
+
 class StoppedError(DownloadError):
-    """The download was asked to stop (Ctrl-C, or another file met a DiskError)."""
+    """The download was asked to stop (Ctrl-C, a DiskError or an UnreachableError of another)."""
 
 
 class _TransientError(Exception):
@@ -58,6 +64,10 @@ class _TransientError(Exception):
     def __init__(self, reason: str, wait_s: float | None = None) -> None:
         super().__init__(reason)
         self.wait_s = wait_s
+
+
+class _NoConnectionError(_TransientError):
+    """No connection to the server came about: unknown name, refused, or no answer."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,7 @@ class Downloader:
 
     `retries`: tries in a row that bring no new bytes before a file is given up. `backoff_s`: the
     first pause between tries; it doubles up to 30 s, times a random factor of 0.5 to 1.5.
+    `reached`: set as soon as the server has answered anything.
     """
 
     client: httpx2.Client
@@ -91,6 +102,7 @@ class Downloader:
     stop: threading.Event
     retries: int = 6
     backoff_s: float = 1.0
+    reached: threading.Event = field(default_factory=threading.Event)
 
     def download(self, path: str, target: Path, md5: str | None = None) -> None:
         """Fetch `base_url/path` to `target`, going on from an earlier `.part` if there is one.
@@ -120,6 +132,12 @@ class Downloader:
             except _TransientError as error:
                 failures = 0 if _size(part) > before else failures
                 failures += 1
+                never = isinstance(error, _NoConnectionError) and not self.reached.is_set()
+                if never and failures >= FIRST_TRIES:
+                    raise UnreachableError(
+                        f"{path}: {error}; gave up after {failures} tries. Is this machine online, "
+                        "and the address right?"
+                    ) from error
                 if failures > self.retries:
                     raise DownloadError(
                         f"{path}: {error}; gave up after {failures} tries"
@@ -176,6 +194,9 @@ class Downloader:
                 self._receive(response, part, start, version, name)
         except httpx2.InvalidURL as error:
             raise DownloadError(f"{shown(url)}: redirected to an invalid address") from error
+        except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+            host, why = error.request.url.host, str(error) or "no answer"
+            raise _NoConnectionError(f"cannot connect to {host} ({why})") from error
         except httpx2.TimeoutException as error:
             raise _TransientError("the server went silent") from error
         except httpx2.TransportError as error:
@@ -223,6 +244,7 @@ class Downloader:
         """A streamed GET. Redirects are followed by hand, to check where each one leads."""
         for _ in range(MAX_REDIRECTS + 1):
             with self.client.stream("GET", url, headers=headers) as response:
+                self.reached.set()
                 if not response.has_redirect_location:
                     yield response
                     return

@@ -21,6 +21,7 @@ from mgld.gldv2.download import (
     DownloadError,
     NotThereError,
     StoppedError,
+    UnreachableError,
     file_md5,
 )
 from mgld.gldv2.progress import PlainProgress, Progress
@@ -73,8 +74,8 @@ def fetch(
     """Download into `out`: `metadata/*.csv`, `train/images_NNN.tar`, `md5sum/train/*.txt`.
 
     `jobs` files at a time. A file that fails is a row with a reason and does not hold up the
-    others, except when the disk takes no more: then all stop. One row per file, in the order
-    metadata, archives.
+    others, except when the disk takes no more or no connection to the server ever comes about:
+    then all stop. One row per file, in the order metadata, archives.
 
     Raises ValueError for a base address that is not http(s), BlockingIOError if another fetch is
     writing to `out`.
@@ -129,7 +130,7 @@ def _fetch_one(downloader: Downloader, out: Path, path: str) -> Fetched:
         is_tar = path.endswith(".tar")
         result = (_fetch_tar if is_tar else _fetch_table)(downloader, out, path)
     except DownloadError as error:
-        if isinstance(error, DiskError):
+        if isinstance(error, DiskError | UnreachableError):
             downloader.stop.set()
         result = Fetched(path, "failed", str(error))
     words = [result.status.replace("_", " "), path if path not in result.reason else ""]

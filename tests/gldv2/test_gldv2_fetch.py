@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -91,6 +92,38 @@ def test_progress_in_between_renews_the_tries(site: Site, tmp_path: Path) -> Non
     site.faults[TAR] = [Fault(drop_after=40_000) for _ in range(12)]
     assert get_tar(site, tmp_path).status == "downloaded"
     assert (tmp_path / TAR).read_bytes() == DATA
+
+
+def test_a_server_that_was_never_there_stops_all_after_three_tries(tmp_path: Path) -> None:
+    with socket.socket() as reserved:  # bound and not listening: refuses
+        reserved.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{reserved.getsockname()[1]}"
+        recorder = Recorder()
+        results = fetch(
+            tmp_path, base_url=url, tars=range(5), jobs=1, progress=recorder, backoff_s=0.001
+        )
+    assert {result.status for result in results} == {"failed"}
+    assert "cannot connect to 127.0.0.1" in results[0].reason
+    assert "gave up after 3 tries" in results[0].reason
+    assert sum("; again in" in line for line in recorder.lines) == 2
+
+
+def test_a_server_that_goes_away_later_is_waited_for(site: Site, tmp_path: Path) -> None:
+    site.add_tar(0, DATA)
+    site.faults[TAR] = [Fault(drop_after=200_000)]
+    original = site.answer
+
+    def leave(request: object) -> None:
+        if request.path.endswith(TAR):  # type: ignore[attr-defined] # a handler
+            site.server.shutdown()
+            site.server.server_close()
+        original(request)  # type: ignore[arg-type] # a handler
+
+    site.answer = leave  # type: ignore[method-assign] # this one site misbehaves
+    result = get_tar(site, tmp_path)
+    assert result.status == "failed"
+    assert "cannot connect to 127.0.0.1" in result.reason
+    assert "gave up after 7 tries" in result.reason
 
 
 def test_a_server_that_keeps_failing_is_given_up(site: Site, tmp_path: Path) -> None:
