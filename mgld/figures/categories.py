@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from mgld.figures.axes import new_figure
 from mgld.figures.drawing import Drawing
-from mgld.figures.style import INK, METHOD_COLOUR, METHODS, WIDE, style
+from mgld.figures.style import GREY, INK, METHOD_COLOUR, METHODS, WIDE, style
 from mgld.figures.svg import plain
 
 UNLABELLED = "(no label)"
@@ -28,12 +28,14 @@ def draw_categories(
     """Counts of the `top` most frequent labels in each subset, with the count expected by chance.
 
     label: M hierarchical labels (None: no label); subsets: method -> bool [M]. The tick on a bar is
-    what a random subset of that size would hold. Data: one row a label, most frequent first, the
-    rest summed in the last row, so that every column adds up to its subset.
+    what a random subset of that size would hold. Data: one row a label, most frequent first, then
+    the rest summed, then those without any (in grey), so that every column adds up to its subset.
     """
     methods = [method for method in METHODS if method in subsets]
     data = category_table(label, {method: subsets[method] for method in methods}, top=top)
     labels = [plain(text) for text in data["hierarchical_label"].to_pylist()]
+    # By its place, not by its text, which could be a label of the source, too.
+    unlabelled = len(labels) - 1 if None in label else None
     everything = np.array(data["all"].to_pylist(), dtype=np.float64)
     columns = 4 if width > 5 else 2
     rows = max(1, -(-len(methods) // columns))
@@ -45,7 +47,8 @@ def draw_categories(
         y = np.arange(len(labels))
         for axis, method in zip(axes.flat, methods, strict=False):
             counts = np.array(data[method].to_pylist(), dtype=np.float64)
-            axis.barh(y, counts, height=0.68, color=METHOD_COLOUR[method])
+            colours = [GREY if k == unlabelled else METHOD_COLOUR[method] for k in y]
+            axis.barh(y, counts, height=0.68, color=colours)
             expected = everything * counts.sum() / max(everything.sum(), 1)
             axis.plot(expected, y, ls="none", marker="|", ms=10, mew=1.6, color=INK)
             axis.set_title(f"{method.upper()} · {int(counts.sum()):,}")
@@ -77,16 +80,19 @@ def category_table(
     """Records per hierarchical label over everything (`all`) and in each subset.
 
     Most frequent label first (ties by name); labels after the first `top` are summed as "(all
-    others)". Columns add up to M and to the subsets' sizes.
+    others)"; records without a label are the last row, "(no label)", however many they are. Columns
+    add up to M and to the subsets' sizes.
     """
-    named = [UNLABELLED if text is None else text for text in label]
-    order = sorted(Counter(named).items(), key=lambda item: (-item[1], item[0]))
+    given = Counter(text for text in label if text is not None)
+    order = sorted(given.items(), key=lambda item: (-item[1], item[0]))
     kept = [text for text, _ in order[:top]]
-    rest = len(order) > top
-    rows = [*kept, OTHER] if rest else kept
-    place = {text: k for k, text in enumerate(kept)}
-    where = np.array([place.get(text, top) for text in named], dtype=np.int64)
-    masks = {"all": np.ones(len(named), dtype=np.bool_)} | dict(subsets)
+    rows = [*kept, OTHER] if len(order) > top else [*kept]
+    place: dict[str | None, int] = {text: k for k, text in enumerate(kept)}
+    if None in label:
+        place[None] = len(rows)
+        rows.append(UNLABELLED)
+    where = np.array([place.get(text, top) for text in label], dtype=np.int64)
+    masks = {"all": np.ones(len(label), dtype=np.bool_)} | dict(subsets)
     return pa.table(
         {"hierarchical_label": pa.array(rows, pa.string())}
         | {

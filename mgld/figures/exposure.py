@@ -40,11 +40,15 @@ def draw_exposure(
             bins = [row for row in rows if row["exposure"] == label]
             place = {row["bin"]: x for x, row in enumerate(bins)}
             _panel(axis, bins, place, counts, rank)
-            if not wide:
-                axis.tick_params(axis="x", labelrotation=30)
             rank_axis(axis, names)
             axis.set_title(label)
             axis.set_xlabel("times shown to the encoder")
+            if not wide:
+                # Where each bin begins is short enough to stand upright and be read on a phone.
+                begins = [str(row["bin"]).partition("–")[0] for row in bins]
+                axis.set_xticks(range(len(bins)), begins)
+                axis.tick_params(labelsize=10)
+                axis.set_xlabel("times shown to the encoder, from")
         for axis in axes[:, 0]:
             axis.set_ylabel("rank of the own name")
         for axis in axes[:, -1]:

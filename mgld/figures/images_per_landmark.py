@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -30,29 +32,13 @@ def draw_images_per_landmark(image_count: npt.NDArray[np.int64], *, width: float
               for limit in (5, 10)}  # fmt: skip
     colours = [BLUE if EDGES[k] <= 5 else SKY if EDGES[k] <= 10 else GREY
                for k in range(first, last)]  # fmt: skip
-    wide = width > 5
     with style("images-per-landmark"):
-        figure = new_figure(width, 3.0)
-        axis = figure.subplots()
-        axis.bar(range(len(bins)), bins, width=0.82, color=colours)
-        for x, count in enumerate(bins.tolist()):
-            axis.annotate(f"{count:,}", (x, count), (0, 3), textcoords="offset points",
-                          ha="center", fontsize=8 if wide else 6.5, color=MUTED)  # fmt: skip
-        top = max(int(bins.max(initial=1)), 1)
-        axis.set_ylim(0, top * 1.42)
-        for level, (limit, share) in enumerate(shares.items()):
-            reach = [k for k in range(first, last) if EDGES[k] <= limit]
-            if not reach:
-                continue
-            y = top * (1.17 + 0.12 * level)
-            axis.plot([-0.41, len(reach) - 1 + 0.41], [y, y], color=INK, lw=1.1)
-            axis.annotate(f"{percent(share, 1)} have at most {limit} images", (-0.41, y), (0, 3),
-                          textcoords="offset points", fontsize=8.5, color=INK)  # fmt: skip
-        axis.set_xticks(range(len(bins)), labels, rotation=0 if wide else 60)
-        axis.grid(visible=False, axis="x")
-        axis.set_xlabel("images of the landmark")
-        axis.set_ylabel("landmarks")
-        axis.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        if width > 5:
+            figure = new_figure(width, 3.0)
+            _columns(figure.subplots(), labels, bins.tolist(), colours, shares, first)
+        else:
+            figure = new_figure(width, 1.2 + 0.23 * len(bins))
+            _rows(figure.subplots(), labels, bins.tolist(), colours, shares)
     data = pa.table(
         {
             "images": labels,
@@ -67,6 +53,65 @@ def draw_images_per_landmark(image_count: npt.NDArray[np.int64], *, width: float
         f"{percent(shares[5], 1)} have at most 5 images, {percent(shares[10], 1)} at most 10.",
         data=data,
         figure=figure,
+    )
+
+
+def _columns(
+    axis: Any,
+    labels: list[str],
+    bins: list[int],
+    colours: list[str],
+    shares: dict[int, float],
+    first: int,
+) -> None:
+    """Upright bars, with a line over those that each share sums; `first`: EDGES index of bar 0."""
+    axis.bar(range(len(bins)), bins, width=0.82, color=colours)
+    for x, count in enumerate(bins):
+        axis.annotate(f"{count:,}", (x, count), (0, 3), textcoords="offset points",
+                      ha="center", fontsize=8, color=MUTED)  # fmt: skip
+    top = max([*bins, 1])
+    axis.set_ylim(0, top * 1.42)
+    for level, (limit, share) in enumerate(shares.items()):
+        reach = sum(EDGES[first + k] <= limit for k in range(len(bins)))
+        if not reach:
+            continue
+        y = top * (1.17 + 0.12 * level)
+        axis.plot([-0.41, reach - 1 + 0.41], [y, y], color=INK, lw=1.1)
+        axis.annotate(f"{percent(share, 1)} have at most {limit} images", (-0.41, y), (0, 3),
+                      textcoords="offset points", fontsize=8.5, color=INK)  # fmt: skip
+    axis.set_xticks(range(len(bins)), labels)
+    axis.grid(visible=False, axis="x")
+    axis.set_xlabel("images of the landmark")
+    axis.set_ylabel("landmarks")
+    axis.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+
+
+def _rows(
+    axis: Any, labels: list[str], bins: list[int], colours: list[str], shares: dict[int, float]
+) -> None:
+    """Lying bars, whose labels stay upright and large on a phone; the key says the shares."""
+    from matplotlib.legend_handler import HandlerTuple
+    from matplotlib.patches import Patch
+
+    axis.barh(range(len(bins)), bins, height=0.78, color=colours)
+    for y, count in enumerate(bins):
+        axis.annotate(f"{count:,}", (count, y), (4, 0), textcoords="offset points",
+                      va="center", fontsize=10, color=MUTED)  # fmt: skip
+    axis.set_xlim(0, max([*bins, 1]) * 1.18)
+    axis.set_ylim(len(bins) - 0.4, -0.6)
+    axis.set_yticks(range(len(bins)), labels, fontsize=10)
+    axis.set_xticks([])
+    axis.grid(visible=False)
+    axis.spines["bottom"].set_visible(False)
+    axis.set_ylabel("images of the landmark", fontsize=10)
+    axis.legend(
+        [(Patch(color=BLUE),), (Patch(color=BLUE), Patch(color=SKY))],
+        [f"{percent(share, 1)} have at most {limit} images" for limit, share in shares.items()],
+        handler_map={tuple: HandlerTuple(ndivide=None, pad=0)},
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        borderaxespad=0.2,
+        fontsize=10,
     )
 
 

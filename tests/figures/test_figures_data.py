@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
 
 from mgld.figures import (
+    NARROW,
     category_table,
     draw_categories,
     draw_exposure,
@@ -66,15 +69,47 @@ def test_categories_add_up_to_every_subset_and_keep_the_rest():
     labels = ["church"] * 5 + ["lake"] * 3 + ["mill"] * 2 + [None, "tower"]
     masks = {"hds": np.arange(12) < 6, "lcs": np.arange(12) >= 9}
     table = category_table(labels, masks, top=3)
-    assert table["hierarchical_label"].to_pylist() == ["church", "lake", "mill", "(all others)"]
-    assert table["all"].to_pylist() == [5, 3, 2, 2]
-    assert table["hds"].to_pylist() == [5, 1, 0, 0]
-    assert table["lcs"].to_pylist() == [0, 0, 1, 2]
+    rows = ["church", "lake", "mill", "(all others)", "(no label)"]
+    assert table["hierarchical_label"].to_pylist() == rows
+    assert table["all"].to_pylist() == [5, 3, 2, 1, 1]
+    assert table["hds"].to_pylist() == [5, 1, 0, 0, 0]
+    assert table["lcs"].to_pylist() == [0, 0, 1, 1, 1]
 
 
-def test_categories_ties_are_broken_by_name_and_no_label_is_a_category():
+def test_categories_ties_are_broken_by_name_and_no_label_is_last_however_frequent():
     table = category_table([None, "b", "a", None], {}, top=14)
-    assert table["hierarchical_label"].to_pylist() == ["(no label)", "a", "b"]
+    assert table["hierarchical_label"].to_pylist() == ["a", "b", "(no label)"]
+    assert table["all"].to_pylist() == [1, 1, 2]
+    nothing = category_table([None, None], {}, top=14)
+    assert nothing.to_pydict() == {"hierarchical_label": ["(no label)"], "all": [2]}
+
+
+def test_only_the_bar_of_those_without_a_label_is_grey():
+    labels = [None, None, "(no label)", "mill"]
+    drawing = draw_categories(labels, {"hds": np.ones(4, dtype=bool)})
+    assert drawing.data["hierarchical_label"].to_pylist() == ["(no label)", "mill", "(no label)"]
+    colours = [bar.get_facecolor() for bar in drawing.figure.axes[0].patches]
+    assert colours[0] == colours[1] != colours[2]
+
+
+def test_narrow_drawings_write_few_upright_large_labels(world):
+    exposure, rank, _ = world
+    narrow = [
+        draw_exposure(rank, {"codes": exposure * 50}, NAMES, width=NARROW),
+        draw_images_per_landmark(np.array([1, 2, 3, 7, 15, 30, 80, 150, 700, 5000]), width=NARROW),
+    ]
+    for drawing in narrow:
+        axis = drawing.figure.axes[0]
+        labels = [*axis.get_xticklabels(), *axis.get_yticklabels()]
+        assert len(labels) >= 5
+        assert {label.get_rotation() for label in labels} == {0}
+        assert min(label.get_fontsize() for label in labels) >= 10
+    assert [label.get_text() for label in narrow[0].figure.axes[0].get_xticklabels()] == [
+        "0", "16", "64", "256+",
+    ]  # fmt: skip
+    shown = "".join(ElementTree.fromstring(narrow[1].svg()).itertext())
+    assert "30 % have at most 5 images" in shown
+    assert "40 % have at most 10 images" in shown
 
 
 def test_auc_is_the_share_of_pairs_won_with_ties_half():
