@@ -55,7 +55,8 @@ class Plot:
 def write_report(build_dir: str | Path, out_file: str | Path) -> None:
     """Write the report of a finished build to `out_file`: one HTML page that needs nothing else.
 
-    The same build gives the same page but for the date in its footer. FileNotFoundError where
+    The same build gives the same page but for the date in its footer; the code that loads the
+    build names the folder as `build_dir` does. FileNotFoundError where
     `build_dir` is not a build or one of its stages has not run, ValueError where the packages of
     the `report` extra are not installed.
     """
@@ -106,6 +107,7 @@ def _context(view: BuildView, build_dir: Path) -> dict[str, Any]:
     from markupsafe import Markup
 
     records = read_records(view)
+    images = view.table("catalog", "images", ["author", "license"])
     names = dict(
         zip(
             *view.table("catalog", "landmarks", ["landmark_id", "name"]).to_pydict().values(),
@@ -141,7 +143,9 @@ def _context(view: BuildView, build_dir: Path) -> dict[str, Any]:
         "encoder": public_encoder(view.config.encoder),
         "facts": view.manifest.facts,
         "procedural": procedural,
-        "folder": str(build_dir if not build_dir.is_absolute() else build_dir.name),
+        "untaught": view.config.encoder == "nano" and not procedural,
+        "credited": any(column.null_count < len(column) for column in images.columns),
+        "folder": build_dir.as_posix(),
         "version": mgld.__version__,
     }  # fmt: skip
 

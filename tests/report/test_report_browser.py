@@ -95,6 +95,9 @@ def test_the_page_opens_cleanly(browser, page_path, width, scheme):
     assert len(sizes) >= 10
     assert min(sizes) > 0
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(
+        "[...document.querySelectorAll('pre')].every((pre) => pre.scrollWidth <= pre.clientWidth)"
+    )
     # Each figure shows exactly one of its two drawings.
     shown = page.evaluate(
         "[...document.querySelectorAll('.plot')].map((plot) =>"

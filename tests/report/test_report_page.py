@@ -7,6 +7,8 @@ import shutil
 from html.parser import HTMLParser
 from itertools import pairwise
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from hostile_source import HOSTILE_LABEL, HOSTILE_NAMES
@@ -153,6 +155,47 @@ def test_a_world_says_that_it_is_drawn_and_photographs_do_not(world_page, hostil
         assert "Not a model's annotations." in Page(path).words
 
 
+def test_nano_on_photographs_is_said_to_know_none_at_the_head(world_page, hostile_page):
+    said = "nano was trained on drawn landmarks only and knows no real photograph"
+    head = Page(hostile_page).words.partition("candidate names")[0]
+    assert said in head
+    assert said not in Page(world_page).words
+
+
+def test_pictures_without_any_credit_are_said_so_once(hostile_build, hostile_page, tmp_path):
+    assert "train_attribution.csv" not in Page(hostile_page).words
+    copy = shutil.copytree(hostile_build, tmp_path / "build")
+    path = copy / "catalog" / "images.parquet"
+    images = pq.read_table(path)
+    for name in ("author", "license"):
+        at = images.column_names.index(name)
+        images = images.set_column(at, name, pa.nulls(len(images), pa.string()))
+    at = images.column_names.index("url")
+    urls = pa.array([f"https://example.org/{k}" for k in range(len(images))], pa.string())
+    pq.write_table(images.set_column(at, "url", urls), path)
+    write_report(copy, tmp_path / "page.html")
+    words = Page(tmp_path / "page.html").words
+    assert words.count("train_attribution.csv") == 1
+    assert "not stated" not in words
+    assert "Whose pictures these are" not in words
+    # Where each picture came from is known all the same.
+    links = [link["href"] for link in Page(tmp_path / "page.html").all("a")]
+    assert sum(link.startswith("https://example.org/") for link in links) >= 10
+
+
+def test_the_code_that_loads_names_the_folder_as_given(world_build, tmp_path, monkeypatch):
+    monkeypatch.chdir(world_build.parent)
+    for given in (world_build.name, str(world_build)):
+        out = tmp_path / "page.html"
+        result = CliRunner().invoke(main, ["report", given, "--out", str(out)])
+        assert result.exit_code == 0, result.output
+        words = Page(out).words
+        assert f'mgld.load( "{given}", "hds' in words
+        assert f'datasets.load_dataset( "{given}/dataset", "full", )' in words
+        if given == world_build.name:
+            assert str(world_build.parent) not in out.read_text(encoding="utf-8")
+
+
 def test_same_build_same_page(world_build, world_page, tmp_path):
     write_report(world_build, tmp_path / "again.html")
     first, again = (
@@ -196,7 +239,7 @@ def test_an_unfinished_build_names_the_stage(world_build, tmp_path):
     shutil.rmtree(copy / "scores")
     result = CliRunner().invoke(main, ["report", str(copy)])
     assert result.exit_code == 1
-    assert "stage scores has not run" in result.output
+    assert "is not complete (stage scores" in result.output
 
 
 def test_where_the_encoder_lay_is_not_on_the_page(world_build, tmp_path):
