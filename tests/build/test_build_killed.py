@@ -123,6 +123,7 @@ def test_ctrl_c_reaches_the_whole_group_and_only_the_driver_speaks(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_driver_of_two_workers_killed_twenty_times(
     finished: BuildView, config: BuildConfig, tmp_path: Path
 ) -> None:
