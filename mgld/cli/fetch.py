@@ -65,5 +65,6 @@ def fetch(out: Path, metadata: bool, tars: list[int], base_url: str, jobs: int) 
     failed = [result for result in results if result.status == "failed"]
     if failed:
         for result in failed:
-            click.echo(f"  {result.path}: {result.reason}", err=True)
+            path = "" if result.reason.startswith(result.path) else f"{result.path}: "
+            click.echo(f"  {path}{result.reason}", err=True)
         raise click.ClickException("run the same command again: it goes on where it stopped")

@@ -86,7 +86,19 @@ class EqualityReport:
         return json.dumps(asdict(self))
 
     def __str__(self) -> str:
-        return "\n".join(f"{key:<22}{value}" for key, value in asdict(self).items())
+        head = (
+            f"{self.spec} ({self.fingerprint}), {self.parameters:,} parameters\n"
+            f"largest difference from the source, over {self.images} images and {self.names} names"
+        )
+        rows = {
+            "names whose token ids differ": f"{self.token_ids}",
+            "prepared pixels (PIL backend)": f"{self.pixel_values:.1e}",
+            "prepared pixels (default backend, not checked)": f"{self.pixel_values_default:.1e}",
+            "image vectors": f"{self.image_features:.1e}",
+            "name vectors": f"{self.text_features:.1e}",
+            "patch tokens (of their largest value)": f"{self.patch_tokens:.1e}",
+        }
+        return "\n".join([head, *(f"  {words:<48}{value}" for words, value in rows.items())])
 
 
 def export_transformers(encoder_spec: str, out_dir: str | Path) -> EqualityReport:

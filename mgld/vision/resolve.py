@@ -57,7 +57,7 @@ def resolve(spec: str) -> ResolvedEncoder:
     if ":" not in spec:
         if "/" in spec or spec.startswith("."):
             raise FileNotFoundError(f"no encoder folder {spec!r}")
-        raise ValueError(_unknown_model(spec))
+        raise ValueError(_without_weights(spec))
     name, pretrained = spec.split(":", 1)
     if is_weights_file(name, pretrained):
         model_cfg, weights = _model_config(name), Path(pretrained)
@@ -133,6 +133,17 @@ def _model_config(name: str) -> dict[str, Any]:
         raise ValueError(_unknown_model(name))
     model_cfg: dict[str, Any] = open_clip.get_model_config(name)
     return model_cfg
+
+
+def _without_weights(name: str) -> str:
+    """What to say to a spec without a colon that is neither `nano` nor a folder."""
+    import open_clip
+
+    if name not in open_clip.list_models():
+        return _unknown_model(name)
+    tags = open_clip.list_pretrained_tags_by_model(name)
+    specs = ", ".join(f"{name}:{tag}" for tag in tags)
+    return f"encoder {name!r} does not say which weights: write {specs or f'{name}:FILE'}"
 
 
 def _unknown_model(name: str) -> str:

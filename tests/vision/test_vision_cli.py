@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import CliRunner
 
 from mgld.cli.encoder import encoder
@@ -34,6 +35,8 @@ def test_export(small_bpe: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(encoder, ["export", str(small_bpe), str(out), "--json"])
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout) == json.loads((out / "mgld_encoder.json").read_text())
+    plain = CliRunner().invoke(encoder, ["export", str(small_bpe), str(tmp_path / "plain")])
+    assert "largest difference from the source, over" in plain.stdout
     again = CliRunner().invoke(encoder, ["export", str(small_bpe), str(out)])
     assert again.exit_code == 1
     assert "is not empty" in again.output
@@ -51,6 +54,20 @@ def test_errors_are_one_line_and_exit_1(connections: list[Any]) -> None:
         assert result.output.startswith("Error: ")
         assert message in result.output
     assert connections == []
+
+
+def test_weights_by_hand_keep_their_activation(
+    connections: list[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """NAME:FILE does not know that a tag was trained with QuickGELU: the name must say it."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", "https://hub.example")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    result = CliRunner().invoke(encoder, ["fetch", DEFAULT_ENCODER])
+    assert result.exit_code == 1
+    assert "cannot be downloaded from hub.example" in result.output
+    assert "; or write ViT-L-14-336-quickgelu:FILE for" in result.output
 
 
 def test_fetch_of_what_is_here(small_bpe: Path) -> None:

@@ -85,9 +85,32 @@ def test_missing_weights_name_the_command(
 def test_fetch_is_what_uses_the_network(
     tiny_in_open_clip: dict[str, Any], connections: list[Any]
 ) -> None:
-    with pytest.raises(OSError, match="no network"):
+    with pytest.raises(
+        OSError,
+        match=r"from openaipublic\.example .*no network.*/clip/tiny.pt to here; or write tiny:FILE",
+    ):
         fetch("tiny:address")
     assert connections == ["openaipublic.example"]
+
+
+def test_an_unreachable_hub_is_said_at_once(
+    tiny_in_open_clip: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", "https://hub.example")
+    # It does not offer tiny:FILE, which would not know how this tag's images are prepared.
+    with pytest.raises(
+        OSError, match=r"tiny:hub .* from hub\.example \(no connection.*--org--tiny to here; or use"
+    ):
+        fetch("tiny:hub")
+    assert caplog.text == ""  # no tries of the Hub's own client
+    save_file(tiny_model(tiny_in_open_clip).state_dict(), tmp_path / "open_clip_model.safetensors")
+    put_into_hub_cache(tmp_path / "hub", "org/tiny", tmp_path / "open_clip_model.safetensors")
+    assert fetch("tiny:hub").is_file()
 
 
 def test_fetch_downloads_and_checks(
@@ -182,7 +205,9 @@ def test_a_file_called_like_a_tag_is_not_taken_for_it(
         ("nanno", "did you mean nano"),
         ("ViT-L-14-366:openai", "did you mean ViT-L-14-336"),
         ("ViT-L-14:opnai", "did you mean openai"),
-        ("ViT-L-14-336", "An encoder is 'nano', NAME:PRETRAINED"),
+        ("ViT-L-14-336", "which weights: write ViT-L-14-336:openai$"),
+        ("nllb-clip-base", "which weights: write .*"),
+        ("no-such", "An encoder is 'nano', NAME:PRETRAINED"),
         ("hf-hub:org/model", "unknown encoder 'hf-hub'"),
         ("", "unknown encoder ''"),
     ],
