@@ -56,7 +56,7 @@ def load(
     if isinstance(source, os.PathLike) or _looks_like_path(source):
         raise FileNotFoundError(
             f"there is no folder {source}; `mgld build --source DIR --out {source}` makes one "
-            "(a Hub id would be OWNER/NAME)"
+            "(a Hub id is OWNER/NAME, where no folder OWNER is here)"
         )
     return _load_repo(source, _canonical(config), split, revision, kw)
 
