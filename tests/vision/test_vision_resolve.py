@@ -240,7 +240,6 @@ def test_a_text_tower_from_the_hub_is_not_fetched(connections: list[Any]) -> Non
     assert connections == []
 
 
-@pytest.mark.skipif(not nano_folder().is_dir(), reason="mgld/vision/nano is not trained yet")
 def test_nano() -> None:
     encoder = load_encoder("nano", device="cpu")
     weights = encoder.resolved.weights
