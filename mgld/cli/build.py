@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mgld.cli._errors import user_errors
+from mgld.cli._workers import default_workers
 
 if TYPE_CHECKING:
     from mgld.build import BuildConfig, BuildStatus
@@ -22,13 +23,6 @@ STAGES = (
     "splits",
     "dataset",
 )
-
-
-def _default_workers() -> int:
-    """The cores this process may use, at most 8: each worker holds an encoder."""
-    import os
-
-    return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
 
 
 def _sizes(
@@ -96,7 +90,7 @@ def build(
             config,
             out,
             stages=stages or STAGES,
-            workers=workers or _default_workers(),
+            workers=workers or default_workers(),
             progress=progress,
         )
     _show(build_status(out), as_json)
@@ -167,7 +161,7 @@ def verify(folder: Path, rebuild: bool, workers: int | None, as_json: bool) -> N
 
     with shown_progress() as progress:
         found = verify_build(
-            folder, rebuild=rebuild, workers=workers or _default_workers(), progress=progress
+            folder, rebuild=rebuild, workers=workers or default_workers(), progress=progress
         )
     if as_json:
         click.echo(found.model_dump_json(indent=1))

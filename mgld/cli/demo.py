@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mgld.cli._errors import user_errors
+from mgld.cli._workers import default_workers
 
 if TYPE_CHECKING:
     from mgld.report.demo import DemoSummary
@@ -33,7 +34,6 @@ def demo(out: Path, landmarks: int | None, seed: int, workers: int | None) -> No
     Run again it goes on where it was, or finds everything done.
     """
     from mgld.build.progress import shown_progress
-    from mgld.cli.build import _default_workers
     from mgld.report.demo import DEFAULT_LANDMARKS, run_demo
 
     with shown_progress() as progress:
@@ -41,7 +41,7 @@ def demo(out: Path, landmarks: int | None, seed: int, workers: int | None) -> No
             out,
             landmarks=landmarks or DEFAULT_LANDMARKS,
             seed=seed,
-            workers=workers or _default_workers(),
+            workers=workers or default_workers(),
             progress=progress,
         )
     _show(out, summary)

@@ -7,13 +7,9 @@ nothing in particular, a plaque), so that choosing the best image matters, as in
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from mgld.keyed import generator
 from mgld.world.landmark import Landmark
-
-Kind = Literal["exterior", "night", "fog", "occluded", "crowd", "blurred", "distant"]
-Useless = Literal["interior", "close-up", "plaque"]
 
 # Share of each kind among a landmark's views.
 KINDS: dict[str, float] = {
