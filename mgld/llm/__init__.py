@@ -1,0 +1,8 @@
+"""Requests to OpenAI-compatible endpoints: paid once, resumable, online or batched."""
+
+from __future__ import annotations
+
+from mgld.llm.request import Image, OutputSchema, Parameters, Request
+from mgld.llm.settings import LlmSettings
+
+__all__ = ["Image", "LlmSettings", "OutputSchema", "Parameters", "Request"]
