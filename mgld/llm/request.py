@@ -33,6 +33,11 @@ class Parameters(Record):
     extra_body: dict[str, Any] = Field(default_factory=dict)
     """Further fields of the request's body as the endpoint names them, e.g. `{"top_p": 0.9}`."""
 
+    @cached_property
+    def digest(self) -> str:
+        """Hash of all fields; kept, because many requests share one object."""
+        return _digest(self.model_dump())
+
 
 @dataclass(frozen=True)
 class Image:
@@ -50,6 +55,11 @@ class OutputSchema(Record):
 
     name: str
     json_schema: dict[str, Any]
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of name and schema; kept, because many requests share one object."""
+        return _digest(self.model_dump())
 
 
 @dataclass(frozen=True)
@@ -80,14 +90,22 @@ class Request:
         The image counts by the hash of its original file; how it is scaled down follows from
         that and the parameters.
         """
-        content = {
-            "model": self.model,
-            "instructions": self.instructions,
-            "text": self.text,
-            "schema": self.schema.model_dump() if self.schema else None,
-            "image": self.image.sha256 if self.image else None,
-            "parameters": self.parameters.model_dump(),
-            "draw": self.draw,
-        }
-        text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()
+        key = hashlib.sha256()
+        for part in (
+            self.model,
+            self.instructions,
+            self.text,
+            self.schema.digest if self.schema else "",
+            self.image.sha256 if self.image else "",
+            self.parameters.digest,
+            str(self.draw),
+        ):
+            # Parts with their lengths: no two requests run together into the same bytes.
+            data = part.encode()
+            key.update(b"%d:%b" % (len(data), data))
+        return key.hexdigest()
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
