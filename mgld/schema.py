@@ -42,11 +42,13 @@ class Facts(Record):
 
 
 class QaTask(Record):
-    """Input of stage 2 for one landmark: the chosen image, its name, and what GLDv2 says of it."""
+    """Input of stage 2 for one landmark: the chosen image, its name, and what GLDv2 says of it.
+
+    The image is named by the SHA-256 of its file, not carried: it is read when it is looked at.
+    """
 
     landmark_id: int
     name: str
-    image: bytes = Field(repr=False)
     image_sha256: str
     hierarchical_label: str | None
     supercategory: str | None
@@ -57,7 +59,8 @@ class QaTask(Record):
 class QaRecord(Record):
     """Output of stage 2 (paper, section 3.1): a question about the image and its answer.
 
-    `status` other than "ok" leaves `conversation` empty and says why in `reason`.
+    `status` other than "ok" leaves `conversation` empty and says why in `reason`. `repaired`: the
+    reply was no valid one until it was repaired (docs/definitions.md, "Replies of models").
     """
 
     landmark_id: int
@@ -65,6 +68,7 @@ class QaRecord(Record):
     reason: str = ""
     question_id: str = ""
     conversation: list[Turn] = Field(default_factory=list)
+    repaired: bool = False
     annotator: str
     prompt_version: str
 
@@ -80,14 +84,18 @@ class EntityRecord(Record):
     """Output of stage 3: entities, the refined hierarchical label, and what graders use.
 
     `hierarchical_label` is None where nothing supports a label; it is never guessed.
+    `entities_raw`: as the annotator gave them, before they were cleaned. `repaired`: as in a
+    QaRecord.
     """
 
     landmark_id: int
     status: Status
     reason: str = ""
     entities: list[str] = Field(default_factory=list)
+    entities_raw: list[str] = Field(default_factory=list)
     hierarchical_label: str | None = None
     aliases: list[str] = Field(default_factory=list)
     place_hints: list[str] = Field(default_factory=list)
+    repaired: bool = False
     annotator: str
     prompt_version: str

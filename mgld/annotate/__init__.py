@@ -6,7 +6,7 @@ and are marked as such (`annotator = "template"`); they are not a model's annota
 
 from __future__ import annotations
 
-from mgld.annotate.base import Annotator, load_annotator
+from mgld.annotate.base import Annotator, ReadImage, load_annotator
 from mgld.annotate.questions import Question, draw_question, questions
 
-__all__ = ["Annotator", "Question", "draw_question", "load_annotator", "questions"]
+__all__ = ["Annotator", "Question", "ReadImage", "draw_question", "load_annotator", "questions"]

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from mgld.schema import EntityRecord, EntityTask, QaRecord, QaTask
+
+ReadImage = Callable[[QaTask], bytes]
+"""Gives the bytes of a task's image file; OSError or ValueError, with the reason, where it cannot.
+
+Called for one task at a time, so that a chunk's images are never in memory together.
+"""
 
 
 class Annotator(Protocol):
@@ -24,10 +30,18 @@ class Annotator(Protocol):
     def prompt_version(self) -> str:
         """Content hash of all that the texts are made from; a change remakes the stages."""
 
-    def answer(self, tasks: Sequence[QaTask]) -> list[QaRecord]:
+    @property
+    def qa_version(self) -> str:
+        """What records of stage 2 quote as their prompt version."""
+
+    @property
+    def entities_version(self) -> str:
+        """What records of stage 3 quote as their prompt version."""
+
+    def answer(self, tasks: Sequence[QaTask], read_image: ReadImage) -> list[QaRecord]:
         """Stage 2: one question drawn by key, and its answer."""
 
-    def annotate(self, tasks: Sequence[EntityTask]) -> list[EntityRecord]:
+    def annotate(self, tasks: Sequence[EntityTask], read_image: ReadImage) -> list[EntityRecord]:
         """Stage 3: entities, hierarchical label, aliases and place hints."""
 
 

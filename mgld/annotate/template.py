@@ -15,6 +15,7 @@ from functools import cache
 from typing import NamedTuple
 
 from mgld.annotate.aliases import other_names
+from mgld.annotate.base import ReadImage
 from mgld.annotate.entities import MIN_ENTITIES, choose_entities, is_kind
 from mgld.annotate.labels import label_from_name
 from mgld.annotate.names import split_name, unique
@@ -65,17 +66,27 @@ class TemplateAnnotator:
         """Content hash of the questions, sentence forms, code revision and keyword table."""
         return _prompt_version()
 
-    def answer(self, tasks: Sequence[QaTask]) -> list[QaRecord]:
-        """Stage 2; a picture that cannot be decoded gives a record with status "error"."""
-        return [self._answer(task) for task in tasks]
+    @property
+    def qa_version(self) -> str:
+        """The same for both stages."""
+        return self.prompt_version
 
-    def annotate(self, tasks: Sequence[EntityTask]) -> list[EntityRecord]:
+    @property
+    def entities_version(self) -> str:
+        """The same for both stages."""
+        return self.prompt_version
+
+    def answer(self, tasks: Sequence[QaTask], read_image: ReadImage) -> list[QaRecord]:
+        """Stage 2; a picture that cannot be read or decoded gives a record with status "error"."""
+        return [self._answer(task, read_image) for task in tasks]
+
+    def annotate(self, tasks: Sequence[EntityTask], read_image: ReadImage) -> list[EntityRecord]:
         """Stage 3; "skipped" where stage 2 has no answer, "error" where the picture fails."""
-        return [self._annotate(task) for task in tasks]
+        return [self._annotate(task, read_image) for task in tasks]
 
-    def _answer(self, task: QaTask) -> QaRecord:
+    def _answer(self, task: QaTask, read_image: ReadImage) -> QaRecord:
         question = draw_question(task.landmark_id, seed=self.seed)
-        picture = _picture(task.image)
+        picture = _picture(task, read_image)
         if isinstance(picture, str):
             return QaRecord(
                 landmark_id=task.landmark_id,
@@ -97,13 +108,13 @@ class TemplateAnnotator:
             prompt_version=self.prompt_version,
         )
 
-    def _annotate(self, task: EntityTask) -> EntityRecord:
+    def _annotate(self, task: EntityTask, read_image: ReadImage) -> EntityRecord:
         source = task.qa_task
         if task.qa.status != "ok":
             return self._no_entities(
                 source.landmark_id, "skipped", f"no answer from stage 2: {task.qa.reason}"
             )
-        picture = _picture(source.image)
+        picture = _picture(source, read_image)
         if isinstance(picture, str):
             return self._no_entities(source.landmark_id, "error", picture)
         facts = source.facts or Facts()
@@ -124,6 +135,7 @@ class TemplateAnnotator:
             landmark_id=source.landmark_id,
             status="ok",
             entities=entities,
+            entities_raw=entities,
             hierarchical_label=place.label,
             aliases=aliases,
             place_hints=list(place.hints),
@@ -215,14 +227,16 @@ def _place(task: QaTask) -> Place:
     return Place(label, tuple(hints))
 
 
-def _picture(data: bytes) -> PictureFacts | str:
-    """Facts of an image file, or the reason why it cannot be read."""
+def _picture(task: QaTask, read_image: ReadImage) -> PictureFacts | str:
+    """Facts of a task's image, or the reason why it cannot be read."""
     from mgld.gldv2 import ImageError, decode_image
 
     try:
-        decoded = decode_image(data)
+        decoded = decode_image(read_image(task))
     except ImageError as error:
         return f"{error.status}: {error.reason}"
+    except (OSError, ValueError) as error:
+        return str(error)
     return describe_picture(decoded.image, width=decoded.width, height=decoded.height)
 
 

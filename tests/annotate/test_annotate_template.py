@@ -27,14 +27,22 @@ def jpeg(colour: str = "steelblue", size: tuple[int, int] = (120, 80)) -> bytes:
     return buffer.getvalue()
 
 
+IMAGES: dict[str, bytes] = {}  # by hash: a task names its image and does not carry it
+
+
+def read_image(each: QaTask) -> bytes:
+    return IMAGES[each.image_sha256]
+
+
 def task(name: str, landmark_id: int = 1, image: bytes | None = None, **fields: object) -> QaTask:
     data = jpeg() if image is None else image
+    digest = hashlib.sha256(data).hexdigest()
+    IMAGES[digest] = data
     return QaTask.model_validate(
         {
             "landmark_id": landmark_id,
             "name": name,
-            "image": data,
-            "image_sha256": hashlib.sha256(data).hexdigest(),
+            "image_sha256": digest,
             "hierarchical_label": None,
             "supercategory": None,
             "natural_or_human_made": None,
@@ -45,9 +53,10 @@ def task(name: str, landmark_id: int = 1, image: bytes | None = None, **fields: 
 
 def records(*tasks: QaTask, seed: int = 0):
     annotator = load_annotator("template", seed=seed)
-    qa = annotator.answer(tasks)
+    qa = annotator.answer(tasks, read_image)
     entities = annotator.annotate(
-        [EntityTask(qa_task=each, qa=record) for each, record in zip(tasks, qa, strict=True)]
+        [EntityTask(qa_task=each, qa=record) for each, record in zip(tasks, qa, strict=True)],
+        read_image,
     )
     return qa, entities
 
@@ -107,7 +116,9 @@ def test_order_and_company_change_nothing() -> None:
 def test_it_can_be_sent_to_a_worker() -> None:
     annotator = load_annotator("template", seed=3)
     copy = pickle.loads(pickle.dumps(annotator))
-    assert copy.answer([task("Mount Si")]) == annotator.answer([task("Mount Si")])
+    assert copy.answer([task("Mount Si")], read_image) == annotator.answer(
+        [task("Mount Si")], read_image
+    )
 
 
 def test_gldv2s_label_goes_before_the_words_of_the_name() -> None:
@@ -152,8 +163,43 @@ def test_an_unreadable_picture_is_a_row(image: bytes, reason: str) -> None:
     assert skipped.status == "skipped" and reason in skipped.reason and skipped.entities == []
     # The image went bad between the stages.
     annotator = load_annotator("template", seed=0)
-    (lost,) = annotator.annotate([EntityTask(qa_task=task("Mount Si", 1, image), qa=good)])
+    (lost,) = annotator.annotate(
+        [EntityTask(qa_task=task("Mount Si", 1, image), qa=good)], read_image
+    )
     assert lost.status == "error" and lost.reason.startswith(reason)
+
+
+def test_an_image_that_cannot_be_read_again_is_a_row() -> None:
+    def gone(each: QaTask) -> bytes:
+        if each.landmark_id == 2:
+            raise ValueError("the chosen image changed since it was embedded")
+        return read_image(each)
+
+    annotator = load_annotator("template", seed=0)
+    good, bad = annotator.answer([task("Mount Si"), task("Mount Baker", 2)], gone)
+    assert good.status == "ok"
+    assert bad.status == "error"
+    assert bad.reason == "the chosen image changed since it was embedded"
+    (lost,) = annotator.annotate(
+        [EntityTask(qa_task=task("Mount Baker", 2), qa=good.model_copy(update={"landmark_id": 2}))],
+        gone,
+    )
+    assert lost.status == "error" and lost.reason == bad.reason
+
+
+def test_images_are_read_one_at_a_time() -> None:
+    """A chunk of 1,024 held all of its images before the first was looked at."""
+    read: list[int] = []
+
+    def one(each: QaTask) -> bytes:
+        read.append(each.landmark_id)
+        return read_image(each)
+
+    annotator = load_annotator("template", seed=0)
+    tasks = [task(f"Abbey of Varn {number}", number) for number in range(3)]
+    annotator.answer(tasks, one)
+    assert read == [0, 1, 2]
+    assert not hasattr(tasks[0], "image")
 
 
 NAMES = (

@@ -112,16 +112,17 @@ def _landmark(source, row, images, truth, names):
     near = others[:ahead] + ([own] if rank <= 10 else []) + others[ahead:]
     steps = sim + 0.02 * (rank - 1 - np.arange(10))
     task = QaTask(
-        landmark_id=landmark_id, name=own, image=b"", image_sha256=image["sha256"],
+        landmark_id=landmark_id, name=own, image_sha256=image["sha256"],
         hierarchical_label=row["hierarchical_label"], supercategory=row["supercategory"],
         natural_or_human_made=row["natural_or_human_made"],
         facts=None if truth is None else Facts(
             **{key: truth[key] for key in Facts.model_fields}),
     )  # fmt: skip
-    task = task.model_copy(update={"image": _bytes(source, image)})
     annotator = load_annotator("template", seed=0)
-    qa = annotator.answer([task])[0]
-    entities = annotator.annotate([EntityTask(qa_task=task, qa=qa)])[0]
+    qa = annotator.answer([task], lambda _: _bytes(source, image))[0]
+    entities = annotator.annotate(
+        [EntityTask(qa_task=task, qa=qa)], lambda _: _bytes(source, image)
+    )[0]
     return {
         "name": own,
         "selection": _selection(landmark_id, "ok", image, candidates, chosen,

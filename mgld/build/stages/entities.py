@@ -20,9 +20,11 @@ SCHEMA = pa.schema(
         ("status", pa.string()),
         ("reason", pa.string()),
         ("entities", pa.list_(pa.string())),
+        ("entities_raw", pa.list_(pa.string())),
         ("hierarchical_label", pa.string()),
         ("aliases", pa.list_(pa.string())),
         ("place_hints", pa.list_(pa.string())),
+        ("repaired", pa.bool_()),
         ("annotator", pa.string()),
         ("prompt_version", pa.string()),
     ]
@@ -46,29 +48,31 @@ def make(task: ShardTask, report: Report) -> Made:
     """Write one EntityRecord per landmark of the chunk; without an answer there are no entities."""
     annotator = load_annotator(task.config.annotator, seed=task.config.seed)
     answers = [QaRecord.model_validate(row) for row in task.table("qa", task.shard).to_pylist()]
-    tasks, _ = qa_tasks(task)
-    wanted, records = [], []
-    for qa in answers:
-        if qa.status == "ok" and qa.landmark_id in tasks:
-            wanted.append(EntityTask(qa_task=tasks[qa.landmark_id], qa=qa))
-            continue
-        records.append(
-            EntityRecord(
-                landmark_id=qa.landmark_id,
-                status="skipped",
-                reason=qa.reason or "the chosen image cannot be read again",
-                annotator=annotator.id,
-                prompt_version=annotator.prompt_version,
-            )
+    tasks, _, images = qa_tasks(task)
+    wanted = [EntityTask(qa_task=tasks[qa.landmark_id], qa=qa) for qa in answers if _asked(qa)]
+    records = annotator.annotate(wanted, images)
+    records += [
+        EntityRecord(
+            landmark_id=qa.landmark_id,
+            status="skipped",
+            reason=qa.reason,
+            annotator=annotator.id,
+            prompt_version=annotator.entities_version,
         )
-    records += annotator.annotate(wanted)
+        for qa in answers
+        if not _asked(qa)
+    ]
     return write_records(task, records, len(answers), SCHEMA)
+
+
+def _asked(qa: QaRecord) -> bool:
+    return qa.status == "ok"
 
 
 STEP = Step(
     stage="entities",
     name="part",
-    version=1,
+    version=2,
     after=("qa/part",),
     settings=annotator_settings,
     shards=shards,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import pyarrow as pa
@@ -13,8 +12,8 @@ from mgld.build.runner import Report
 from mgld.build.shards import Made, ShardTask, count, write_parquet
 from mgld.build.source import GROUND_TRUTH
 from mgld.build.stages.catalog import chunk_ids
+from mgld.build.stages.chosen_images import ChosenImages, Place
 from mgld.build.stages.landmark_rows import annotator_settings, chunk_landmarks, world_facts
-from mgld.gldv2 import read_image
 from mgld.schema import QaRecord, QaTask
 
 SCHEMA = pa.schema(
@@ -27,6 +26,7 @@ SCHEMA = pa.schema(
             "conversation",
             pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())])),
         ),
+        ("repaired", pa.bool_()),
         ("annotator", pa.string()),
         ("prompt_version", pa.string()),
     ]
@@ -48,52 +48,42 @@ def shards(context: Context) -> list[ShardSpec]:
     ]
 
 
-def qa_tasks(task: ShardTask) -> tuple[dict[int, QaTask], dict[int, tuple[str, str]]]:
-    """The chunk's landmarks that can be asked about, and (status, reason) of the others.
+def qa_tasks(task: ShardTask) -> tuple[dict[int, QaTask], dict[int, str], ChosenImages]:
+    """The chunk's landmarks that can be asked about, why the others cannot, and their images.
 
-    A landmark without an image is `skipped`; one whose bytes are no longer those that were chosen
-    is an `error`.
+    No image is read here: 1,024 photographs would be a gigabyte.
     """
     landmarks = chunk_landmarks(task)
     facts = world_facts(task.source_root, task.version(GROUND_TRUTH))
     tasks: dict[int, QaTask] = {}
-    others: dict[int, tuple[str, str]] = {}
+    others: dict[int, str] = {}
+    places: dict[int, Place] = {}
     for row in task.table("selection", task.shard, PLACE).to_pylist():
         landmark_id = row["landmark_id"]
         if row["status"] != "ok":
-            others[landmark_id] = ("skipped", f"{row['status']}: {row['reason']}")
+            others[landmark_id] = f"{row['status']}: {row['reason']}"
             continue
-        try:
-            data = read_image(task.source_root, row["source"], row["offset"], row["size"])
-        except (OSError, ValueError) as error:
-            others[landmark_id] = ("error", f"the chosen image cannot be read again: {error}")
-            continue
-        if hashlib.sha256(data).hexdigest() != row["sha256"]:
-            others[landmark_id] = ("error", "the chosen image changed since it was embedded")
-            continue
+        places[landmark_id] = Place(row["source"], row["offset"], row["size"])
         tasks[landmark_id] = QaTask(
-            image=data,
-            image_sha256=row["sha256"],
-            facts=facts.get(landmark_id),
-            **landmarks[landmark_id],
+            image_sha256=row["sha256"], facts=facts.get(landmark_id), **landmarks[landmark_id]
         )
-    return tasks, others
+    return tasks, others, ChosenImages(task.source_root, places)
 
 
 def make(task: ShardTask, report: Report) -> Made:
-    """Write one QaRecord per landmark of the chunk, by landmark_id."""
+    """Write one QaRecord per landmark of the chunk, by landmark_id; without an image, `skipped`."""
     annotator = load_annotator(task.config.annotator, seed=task.config.seed)
-    tasks, others = qa_tasks(task)
-    records = annotator.answer(list(tasks.values()))
+    tasks, others, images = qa_tasks(task)
+    records = annotator.answer(list(tasks.values()), images)
     records += [
         QaRecord(
             landmark_id=landmark_id,
-            status=status,  # type: ignore[arg-type]  # only statuses of the schema are given above
+            status="skipped",
             reason=reason,
             annotator=annotator.id,
-            prompt_version=annotator.prompt_version,
+            prompt_version=annotator.qa_version,
         )
-        for landmark_id, (status, reason) in others.items()
+        for landmark_id, reason in others.items()
     ]
     return write_records(task, records, len(tasks) + len(others), SCHEMA)
 
@@ -110,7 +100,7 @@ def write_records(task: ShardTask, records: list[Any], expected: int, schema: pa
 STEP = Step(
     stage="qa",
     name="part",
-    version=1,
+    version=2,
     after=("selection/part",),
     settings=annotator_settings,
     shards=shards,
