@@ -77,6 +77,7 @@ def async_client(settings: LlmSettings) -> AsyncOpenAI:
 
 async def post(client: AsyncOpenAI, path: str, content: bytes) -> HttpReply:
     """POST a JSON body and return the reply as it came, whatever its status; NoReplyError else."""
+    import aiohttp
     import httpx2
     from openai import APIConnectionError, APIStatusError
 
@@ -90,11 +91,20 @@ async def post(client: AsyncOpenAI, path: str, content: bytes) -> HttpReply:
     except APIStatusError as error:
         response = error.response
     except APIConnectionError as error:
-        cause = error.__cause__ or error
+        cause = _origin(error)
         # Without a connection nothing was sent; else it may have been answered.
-        paid = not isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout)
+        paid = not isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
         raise NoReplyError(f"{type(cause).__name__}: {cause}".rstrip(": "), paid=paid) from error
     return HttpReply(response.status_code, response.content, _retry_after(response.headers))
+
+
+def _origin(error: BaseException) -> BaseException:
+    """What aiohttp raised: above it, a connection lost in mid-request is a `ConnectTimeout` too."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+        if type(error).__module__.startswith("aiohttp."):
+            break
+    return error
 
 
 def redact(text: str, settings: LlmSettings) -> str:
