@@ -54,6 +54,8 @@ def body(request: Request, image_url: str | None, api: Api) -> dict[str, Any]:
         fields["max_output_tokens"] = parameters.max_output_tokens
         # Nothing of a request is kept at the endpoint; what is kept is in the ledger.
         fields["store"] = False
+        # The default at OpenAI, but `transformers serve` streams a response that is not told.
+        fields["stream"] = False
         if request.schema:
             fields["text"] = {"format": {"type": "json_schema", **_named_schema(request)}}
     else:
