@@ -75,10 +75,11 @@ class Claim:
 
 @dataclass(frozen=True)
 class Settle:
-    """The reply of an attempt is here."""
+    """The reply of an attempt is here. `lost`: it says that none came, but one may be charged."""
 
     attempt: int
     reply: StoredReply
+    lost: bool = False
 
 
 @dataclass(frozen=True)
@@ -249,10 +250,13 @@ class Ledger:
 
     def _settle(self, settle: Settle, money: _Wallet) -> None:
         reply = settle.reply
-        if self._end(settle.attempt, "reply", money) is None:
+        outcome = "lost: no reply" if settle.lost else "reply"
+        reserved = self._end(settle.attempt, outcome, money)
+        if reserved is None:
             return  # settled before: a batch that was collected twice
         cost = _nano(reply.usd)
         money.spent += cost
+        money.lost += reserved if settle.lost else 0
         self._db.execute(
             "INSERT INTO replies (key, via, api, http_status, raw, model, input_tokens,"
             " cached_tokens, output_tokens, cost, seconds, at)"

@@ -52,6 +52,7 @@ CREATE TABLE runs (
 
 CREATE TABLE batches (
   tag TEXT PRIMARY KEY,                   -- ours, in the batch's metadata: finds it again after a crash
+  base_url TEXT NOT NULL,                 -- the endpoint that has it
   model TEXT NOT NULL,
   api TEXT NOT NULL,
   state TEXT NOT NULL,                    -- intended, creating, submitted, ended
@@ -61,6 +62,10 @@ CREATE TABLE batches (
   requests INTEGER NOT NULL,
   bytes INTEGER NOT NULL DEFAULT 0,
   created REAL NOT NULL,
+  asked REAL,                             -- when its creation was last asked for
+  asked_times INTEGER NOT NULL DEFAULT 0, -- more than once: the endpoint may have it twice
+  queued INTEGER NOT NULL DEFAULT 0,      -- requests that were too many for the endpoint's queue
+  ended REAL,
   note TEXT NOT NULL DEFAULT ''
 );
 

@@ -1,0 +1,367 @@
+"""Requests sent one by one, many at a time, each written down before it goes out.
+
+`gather` is one asyncio loop of `concurrency` workers. A worker takes a request, waits for its turn
+(limits, 429), has its intent committed, sends it, and has the reply committed while it goes on to
+the next. What fails for a passing reason is tried again; what fails for good is a stored error
+reply; only an endpoint that answers nobody, a spent budget or a deadline stops the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+
+from mgld.llm.client import HttpReply, NoReplyError, async_client, base_url, post, redact
+from mgld.llm.commits import Commits
+from mgld.llm.errors import BudgetError, DeadlineError, EndpointError
+from mgld.llm.estimate import estimate, upper_bound_usd
+from mgld.llm.images import data_url
+from mgld.llm.ledger import Claim, Ledger, Release, Settle, StoredReply
+from mgld.llm.limits import Pace, Throttle, backoff
+from mgld.llm.outcome import Outcome, outcome_of
+from mgld.llm.prices import Price, cost_usd, find_price
+from mgld.llm.request import Request
+from mgld.llm.settings import APIS, Api, LlmSettings
+from mgld.llm.wire import PATHS, body, read_reply
+from mgld.schema import Record
+
+TRIES = 6
+"""A request that failed so often for passing reasons becomes an error reply."""
+TRIES_TOO_MANY = 30
+"""The same for 429, which says more of the moment than of the request."""
+HOPELESS = 20
+"""So many refused requests in a row and no answer: the call is wrong, not the requests."""
+LOOK_AGAIN = 0.5
+"""Seconds between two looks at requests that another process has."""
+_READ_AHEAD = 256
+_IMAGE_THREADS = 2
+_SAY = "what was answered is kept; the same command goes on from here"
+
+
+class Gathered(Record):
+    """What a run did. Counts of requests; `before` were in the ledger when it began.
+
+    answered: replies stored, of them `errors` without a usable HTTP reply. elsewhere: in another
+    process or batch. retries: tries that were made again. lost: attempts, of this run or of killed
+    ones that it found, without a reply although they may have been paid. usd: charged in this
+    time, lost ones at their upper bound. api: the dialect spoken.
+    """
+
+    before: int
+    answered: int
+    elsewhere: int
+    errors: int
+    retries: int
+    lost: int
+    usd: float
+    seconds: float
+    api: str
+
+
+def gather(
+    requests: Iterable[Request],
+    ledger: Ledger,
+    settings: LlmSettings,
+    *,
+    on_reply: Callable[[int], None] = lambda number: None,
+) -> Gathered:
+    """Have every request answered in `ledger`; what it holds, or an open batch has, is not sent.
+
+    `requests` is read ahead a little, in a thread, and may be long. `on_reply` is called with the
+    number of requests that are newly done.
+
+    ValueError: no key, or a budget for a model without a price. GatherStoppedError (BudgetError,
+    DeadlineError, EndpointError): what was answered is kept, the same call goes on from there.
+    """
+    return asyncio.run(_Run(ledger, settings, on_reply).gather(iter(requests)))
+
+
+class _Run:
+    def __init__(
+        self, ledger: Ledger, settings: LlmSettings, on_reply: Callable[[int], None]
+    ) -> None:
+        self._ledger, self._settings, self._on_reply = ledger, settings, on_reply
+        self._api: Api | None = None if settings.api == "auto" else settings.api
+        self._probing = asyncio.Lock()
+        self._throttle = Throttle(settings.concurrency)
+        self._requests_pace = Pace(settings.requests_per_minute)
+        self._tokens_pace = Pace(settings.tokens_per_minute)
+        self._prices: dict[str, Price | None] = {}
+        self._image_threads = ThreadPoolExecutor(_IMAGE_THREADS, thread_name_prefix="mgld-image")
+        self._busy: deque[Request] = deque()
+        self._before = self._answered = self._elsewhere = self._errors = self._retries = 0
+        self._in_flight = 0
+        self._refused_in_a_row = 0
+        self._last_answer = time.monotonic()
+
+    async def gather(self, requests: Iterator[Request]) -> Gathered:
+        began, money, lost = time.monotonic(), self._ledger.money(), self._ledger.lost()
+        self._ledger.bury_dead()
+        try:
+            async with (
+                Commits(self._ledger) as self._commits,
+                async_client(self._settings) as self._client,
+                asyncio.timeout(self._settings.total_seconds),
+            ):
+                await self._run_workers(requests)
+        except TimeoutError:
+            raise DeadlineError(f"the time given (total_seconds) is over; {_SAY}") from None
+        finally:
+            self._image_threads.shutdown(wait=False, cancel_futures=True)
+        return Gathered(
+            before=self._before,
+            answered=self._answered,
+            elsewhere=self._elsewhere,
+            errors=self._errors,
+            retries=self._retries,
+            lost=self._ledger.lost() - lost,
+            usd=max(0.0, self._ledger.money().charged - money.charged),
+            seconds=time.monotonic() - began,
+            api=self._api or "",
+        )
+
+    async def _run_workers(self, requests: Iterator[Request]) -> None:
+        """Feed the workers until every request is done; the first failure stops them all."""
+        known = self._ledger.answered() | self._ledger.open_batched()
+        queue: asyncio.Queue[Request | None] = asyncio.Queue(self._settings.concurrency)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number in range(self._settings.concurrency):
+                    group.create_task(self._work(number, queue))
+                while some := await asyncio.to_thread(lambda: list(islice(requests, _READ_AHEAD))):
+                    for request in some:
+                        if request.key in known:
+                            self._before += 1
+                            continue
+                        known.add(request.key)  # the same question twice in one call
+                        await queue.put(request)
+                for _ in range(self._settings.concurrency):
+                    await queue.put(None)
+        except BaseExceptionGroup as group_error:
+            # One reason is enough: the others are the same, or come from stopping.
+            raise group_error.exceptions[0] from None
+
+    async def _work(self, worker: int, queue: asyncio.Queue[Request | None]) -> None:
+        while (request := await queue.get()) is not None:
+            await self._answer(worker, request)
+        while self._busy:
+            # Another process has them: it answers them, or it dies and we do.
+            request = self._busy.popleft()
+            await asyncio.sleep(LOOK_AGAIN)
+            await asyncio.to_thread(self._ledger.bury_dead)
+            await self._answer(worker, request)
+
+    async def _answer(self, worker: int, request: Request) -> None:
+        if self._api is None:
+            async with self._probing:
+                if self._api is None:
+                    await self._probe(worker, request)
+                    return
+        await self._send(worker, request, self._api, probing=False)
+
+    async def _probe(self, worker: int, request: Request) -> None:
+        """Find out, with a real request, which dialect the endpoint accepts."""
+        address = base_url(self._settings)
+        known = self._ledger.endpoint_api(address, request.model)
+        for api in APIS:
+            if known and api != known:
+                continue
+            why = await self._send(worker, request, api, probing=True)
+            if why is None:
+                self._api = api
+                self._ledger.remember_api(address, request.model, api)
+                return
+        raise EndpointError(
+            f"{address} accepts none of {', '.join(APIS)}; to the last it said: {why}"
+        )
+
+    async def _send(self, worker: int, request: Request, api: Api, *, probing: bool) -> str | None:
+        """Bring one request to its stored reply; returns why the dialect does not do, if so."""
+        price = self._price(request.model)
+        expected = estimate(request, None, None)
+        usd = upper_bound_usd(request, expected, price, batch=False) if price else 0.0
+        tokens = expected.input_tokens + expected.output_tokens
+        unsendable, content = "", b""
+        try:
+            content = await self._body(request, api)
+        except (OSError, ValueError) as error:
+            unsendable = f"the image cannot be sent: {error}"
+        began, tries, too_many = time.monotonic(), 0, 0
+        while True:
+            await self._throttle.turn(worker)
+            if wait := max(self._requests_pace.take(1), self._tokens_pace.take(tokens)):
+                await asyncio.sleep(wait)
+            attempt = await self._claim(request, usd)
+            if attempt is None:
+                return None
+            if unsendable:
+                self._store(request, attempt, api, HttpReply(0, unsendable.encode(), None))
+                return None
+            sent = time.monotonic()
+            reply, outcome = await self._post(api, content)
+            seconds = time.monotonic() - sent
+            if outcome.kind == "answered":
+                return await self._accept(request, attempt, api, reply, seconds, probing)
+            if outcome.kind == "unsupported" and probing:
+                self._commits.add(Release(attempt, outcome.reason))
+                return outcome.reason
+            if outcome.kind != "again":
+                self._commits.add(Release(attempt, outcome.reason))
+                raise EndpointError(f"{base_url(self._settings)} says: {outcome.reason}; {_SAY}")
+            limited = reply.http_status == 429
+            tries, too_many = tries + (not limited), too_many + limited
+            if tries >= TRIES or too_many >= TRIES_TOO_MANY:
+                if self._last_answer < began:
+                    self._commits.add(Release(attempt, outcome.reason, outcome.paid))
+                    raise EndpointError(
+                        f"{base_url(self._settings)} has answered nothing for "
+                        f"{time.monotonic() - began:.0f} s, last: {outcome.reason}; {_SAY}"
+                    )
+                why = f"given up after {tries + too_many} tries, last: {outcome.reason}"
+                reply = HttpReply(0, why.encode(), None)
+                self._store(request, attempt, api, reply, lost=outcome.paid)
+                return None
+            self._retries += 1
+            self._commits.add(Release(attempt, outcome.reason, outcome.paid))
+            pause = backoff(tries + too_many, reply.retry_after)
+            if limited:
+                self._throttle.too_many(pause)
+            await asyncio.sleep(pause)
+
+    async def _claim(self, request: Request, usd: float) -> int | None:
+        """Commit the intent to send: the attempt's number, or None where it is not ours to send."""
+        while True:
+            claimed = await self._commits.claim(Claim(request, usd, self._settings.max_usd))
+            if claimed.state == "granted":
+                return claimed.attempt
+            if claimed.state == "answered":
+                self._elsewhere += 1
+                self._on_reply(1)
+                return None
+            if claimed.state == "busy":
+                self._busy.append(request)
+                return None
+            # Over budget; what is in flight will cost less than is reserved for it.
+            await self._commits.flush()
+            money = self._ledger.money()
+            if self._in_flight == 0 and money.reserved == 0:
+                perhaps = f", ${money.lost:.4f} of it only perhaps" if money.lost else ""
+                raise BudgetError(
+                    f"the budget is used up: ${money.charged:.4f} of ${self._settings.max_usd} "
+                    f"is charged{perhaps}, and the next request could cost ${usd:.4f}; what was "
+                    "answered is kept, a higher --max-usd goes on from here"
+                )
+            await asyncio.sleep(LOOK_AGAIN / 10)
+
+    async def _post(self, api: Api, content: bytes) -> tuple[HttpReply, Outcome]:
+        """One try; no reply is a reply with status 0."""
+        self._in_flight += 1
+        try:
+            async with asyncio.timeout(self._settings.request_seconds):
+                reply = await post(self._client, PATHS[api], content)
+        except TimeoutError:
+            why = f"no whole reply within {self._settings.request_seconds:g} s"
+            return HttpReply(0, b"", None), Outcome("again", why, paid=True)
+        except NoReplyError as error:
+            return HttpReply(0, b"", None), Outcome("again", str(error), error.paid)
+        finally:
+            self._in_flight -= 1
+        if reply.http_status >= 400:
+            said = redact(reply.raw.decode(errors="replace"), self._settings)
+            reply = reply._replace(raw=said.encode())
+        return reply, outcome_of(reply, api)
+
+    async def _accept(
+        self,
+        request: Request,
+        attempt: int,
+        api: Api,
+        reply: HttpReply,
+        seconds: float,
+        probing: bool,
+    ) -> str | None:
+        """Store an answer, or say why the dialect will not do: the schema had no effect."""
+        if reply.http_status >= 400:
+            self._refused_in_a_row += 1
+            if self._refused_in_a_row >= HOPELESS:
+                why = read_reply(api, reply.http_status, reply.raw).reason
+                self._commits.add(Release(attempt, why))
+                raise EndpointError(
+                    f"{base_url(self._settings)} refused {HOPELESS} requests in a row, last: {why}"
+                )
+        else:
+            self._refused_in_a_row = 0
+            self._last_answer = time.monotonic()
+            self._throttle.went_well()
+        self._store(request, attempt, api, reply, seconds)
+        if probing and api != APIS[-1] and _ignores_schema(request, api, reply):
+            await self._commits.flush()
+            self._ledger.forget([request.key])
+            return "it answered without regard to the JSON schema"
+        return None
+
+    def _store(
+        self,
+        request: Request,
+        attempt: int,
+        api: Api,
+        reply: HttpReply,
+        seconds: float = 0.0,
+        *,
+        lost: bool = False,
+    ) -> None:
+        said = read_reply(api, reply.http_status, reply.raw)
+        price = self._price(request.model)
+        tokens = (said.input_tokens, said.cached_tokens, said.output_tokens)
+        stored = StoredReply(
+            request.key,
+            "online",
+            api,
+            reply.http_status,
+            reply.raw,
+            said.model,
+            *tokens,
+            usd=cost_usd(price, *tokens, batch=False) if price else 0.0,
+            seconds=seconds,
+        )
+        self._commits.add(Settle(attempt, stored, lost=lost))
+        self._answered += 1
+        self._errors += not 200 <= reply.http_status < 300
+        self._on_reply(1)
+
+    async def _body(self, request: Request, api: Api) -> bytes:
+        """The request's body; OSError or ValueError where its image cannot be read."""
+        if request.image is None:
+            return _dumps(body(request, None, api))
+        image = request.image
+
+        def with_image() -> bytes:
+            url = data_url(image.read(), request.parameters)
+            return _dumps(body(request, url, api))
+
+        return await asyncio.get_running_loop().run_in_executor(self._image_threads, with_image)
+
+    def _price(self, model: str) -> Price | None:
+        if model not in self._prices:
+            price = find_price(model, self._settings)
+            if price is None and self._settings.max_usd is not None:
+                raise ValueError(
+                    f"--max-usd needs to know what {model} costs, and no price is known: give one "
+                    "in a file like mgld/llm/prices.yaml (setting llm.prices)"
+                )
+            self._prices[model] = price
+        return self._prices[model]
+
+
+def _ignores_schema(request: Request, api: Api, reply: HttpReply) -> bool:
+    said = read_reply(api, reply.http_status, reply.raw)
+    return bool(request.schema) and said.status == "ok" and not said.text.lstrip().startswith("{")
+
+
+def _dumps(fields: object) -> bytes:
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,49 @@
+"""What an HTTP reply means for the run: an answer, a reason to try again, or to stop."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from mgld.llm.client import HttpReply
+from mgld.llm.settings import Api
+from mgld.llm.wire import error_code, is_whole, read_reply
+
+_PASSING = {408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529}
+_NO_SUCH_ROUTE = {404, 405, 501}
+_SCHEMA_FIELDS = ("response_format", "json_schema", "json_object", "text.format", "structured")
+
+
+class Outcome(NamedTuple):
+    """Kind of a reply, with the endpoint's words.
+
+    answered: to be stored, also where it is an error that this request alone has (a refused
+    image). again: it may go well later. paid: although it must be made again, the endpoint may
+    charge it. unsupported: the endpoint does not speak this dialect. fatal: no request would be
+    answered (key, quota, model).
+    """
+
+    kind: Literal["answered", "again", "unsupported", "fatal"]
+    reason: str = ""
+    paid: bool = False
+
+
+def outcome_of(reply: HttpReply, api: Api) -> Outcome:
+    """Judge an HTTP reply by its status and error code."""
+    status = reply.http_status
+    if status < 400:
+        if not is_whole(reply.raw):
+            return Outcome("again", "its body is not whole", paid=True)
+        return Outcome("answered")
+    code = error_code(reply.raw)
+    reason = read_reply(api, status, reply.raw).reason
+    if status == 429 and code == "insufficient_quota":
+        return Outcome("fatal", reason)
+    if status in _PASSING:
+        return Outcome("again", reason)
+    if status in (401, 403) or "model_not_found" in code:
+        return Outcome("fatal", reason)
+    if status in _NO_SUCH_ROUTE:
+        return Outcome("unsupported", reason)
+    if status in (400, 422) and any(field in reason for field in _SCHEMA_FIELDS):
+        return Outcome("unsupported", reason)
+    return Outcome("answered", reason)
