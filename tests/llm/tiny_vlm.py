@@ -1,10 +1,11 @@
 """A vision-language model made on the spot: real LLaVA classes, weights set by hand, no training.
 
-It answers with one of a few fixed texts, chosen by the picture's strongest colour channel, whatever
-the prompt says. So a reply is known beforehand, and the right one proves that the picture arrived
-and was decoded. How: the vision tower passes on mean red, green and blue; the only layer's
-attention averages them over all tokens; and every piece of a text points at the next piece, which
-works because no piece occurs twice.
+It answers with one of a few fixed texts: chosen by the picture's strongest colour channel, or, where
+the prompt has a certain word, the text for that word; nothing at all without picture and word. So a
+reply is known beforehand, and the right one proves that the picture arrived and was decoded. How:
+the vision tower passes on mean red, green and blue; the only layer's attention averages them over
+all tokens, which decides how a text begins; from there every piece of a text points at the next
+one, which works because no piece occurs twice.
 """
 
 from __future__ import annotations
@@ -31,23 +32,25 @@ _TEMPLATE = (
 def make_tiny_vlm(folder: Path, replies: Mapping[str, str]) -> dict[str, int]:
     """Write model, processor and chat template to `folder`, as `save_pretrained` does.
 
-    replies: the text for each of `CHANNELS`, ASCII. Returns how many tokens each reply has, with
-    the end token. Every byte of a prompt is one token.
+    replies: the text for each of `CHANNELS`, and for any other word that a prompt may have; ASCII.
+    Returns how many tokens each reply has, with the end token. Every byte of a prompt is a token,
+    and so is every one of those words.
     """
     pieces = _unique_pieces(replies)
-    vocabulary = _vocabulary(pieces)
-    _processor(vocabulary).save_pretrained(folder)
+    words = [word for word in replies if word not in CHANNELS]
+    vocabulary = _vocabulary(pieces, words)
+    _processor(vocabulary, words).save_pretrained(folder)
     model = _blank_model(vocabulary)
     _see_colours(model)
     _speak(model, vocabulary, pieces)
     model.save_pretrained(folder)
-    return {channel: len(pieces[channel]) + 1 for channel in CHANNELS}
+    return {cue: len(each) + 1 for cue, each in pieces.items()}
 
 
 def make_babbling_vlm(folder: Path) -> None:
     """The same kind of model with random weights: what it says is no JSON and never ends."""
-    vocabulary = _vocabulary({})
-    _processor(vocabulary).save_pretrained(folder)
+    vocabulary = _vocabulary({}, [])
+    _processor(vocabulary, []).save_pretrained(folder)
     torch.manual_seed(0)
     model = _blank_model(vocabulary)
     for weight in model.parameters():
@@ -61,8 +64,8 @@ def _unique_pieces(replies: Mapping[str, str]) -> dict[str, list[str]]:
     """Each reply cut into pieces of which none occurs twice, in this or another reply."""
     used: set[str] = set()
     cut: dict[str, list[str]] = {}
-    for channel in CHANNELS:
-        rest, pieces = replies[channel], []
+    for cue, reply in replies.items():
+        rest, pieces = reply, []
         while rest:
             length = next((n for n in range(1, len(rest) + 1) if rest[:n] not in used), None)
             if length is None:  # the rest itself is taken: it goes to the last piece
@@ -71,19 +74,18 @@ def _unique_pieces(replies: Mapping[str, str]) -> dict[str, list[str]]:
             pieces.append(rest[:length])
             used.add(rest[:length])
             rest = rest[length:]
-        used.update(pieces)
-        cut[channel] = pieces
+        cut[cue] = pieces
     everything = [piece for pieces in cut.values() for piece in pieces]
     if len(set(everything)) != len(everything):
         raise ValueError("replies too alike to be cut into pieces that occur once")
     return cut
 
 
-def _vocabulary(pieces: Mapping[str, list[str]]) -> dict[str, int]:
-    """Token -> id: special tokens, bytes (in the byte-level alphabet), pieces of replies."""
+def _vocabulary(pieces: Mapping[str, list[str]], words: list[str]) -> dict[str, int]:
+    """Token -> id: special tokens, words, bytes (in the byte-level alphabet), pieces of replies."""
     from tokenizers.pre_tokenizers import ByteLevel
 
-    tokens = [_PAD, _END, _IMAGE, _START, *sorted(ByteLevel.alphabet())]
+    tokens = [_PAD, _END, _IMAGE, _START, *words, *sorted(ByteLevel.alphabet())]
     tokens += [_byte_level(piece) for each in pieces.values() for piece in each]
     return {token: number for number, token in enumerate(dict.fromkeys(tokens))}
 
@@ -92,7 +94,7 @@ def _byte_level(text: str) -> str:
     return text.replace(" ", "Ġ").replace("\n", "Ċ")
 
 
-def _processor(vocabulary: dict[str, int]) -> Any:
+def _processor(vocabulary: dict[str, int], words: list[str]) -> Any:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import CLIPImageProcessor, LlavaProcessor, PreTrainedTokenizerFast
 
@@ -104,7 +106,7 @@ def _processor(vocabulary: dict[str, int]) -> Any:
         tokenizer_object=tokenizer,
         pad_token=_PAD,
         eos_token=_END,
-        additional_special_tokens=[_IMAGE, _START],
+        additional_special_tokens=[_IMAGE, _START, *words],
         clean_up_tokenization_spaces=False,
     )
     images = CLIPImageProcessor(
@@ -180,24 +182,25 @@ def _see_colours(model: Any) -> None:
 
 
 def _speak(model: Any, vocabulary: dict[str, int], pieces: Mapping[str, list[str]]) -> None:
-    """The next token follows from the last one; after the start, from the colours."""
+    """The next token follows from the last one; after the start, from colours and words."""
     language, head = model.model.language_model, model.lm_head.weight.data
     for name, weight in language.named_parameters():
         weight.data.fill_(1.0 if "norm" in name else 0.0)
     head.zero_()
-    attention = language.layers[0].self_attn
-    for channel in range(-len(CHANNELS), 0):
-        # Queries and keys are zero, so this is the mean over all tokens; weak enough that a
-        # token's own direction, of length 1, always outweighs it.
-        attention.v_proj.weight.data[channel, channel] = 0.02
-        attention.o_proj.weight.data[channel, channel] = 1.0
-    embedding = language.embed_tokens.weight.data
-    start = vocabulary[_START]
-    embedding[start, start] = 1.0
-    for channel, name in enumerate(CHANNELS):
-        chain = [vocabulary[_byte_level(piece)] for piece in pieces[name]]
-        head[chain[0], start] = 1.0
-        head[chain[0], channel - len(CHANNELS)] = 1.0
+    attention, embedding = language.layers[0].self_attn, language.embed_tokens.weight.data
+    embedding[vocabulary[_START], vocabulary[_START]] = 1.0
+    head[vocabulary[_END], vocabulary[_START]] = 1e-9
+    for cue, texts in pieces.items():
+        chain = [vocabulary[_byte_level(piece)] for piece in texts]
+        of_picture = cue in CHANNELS
+        direction = CHANNELS.index(cue) - len(CHANNELS) if of_picture else vocabulary[cue]
+        if not of_picture:
+            embedding[direction, direction] = 1.0
+        # Queries and keys are zero, so this is the mean over all tokens. One word outweighs all
+        # colours, and a token's own direction, of length 1, outweighs both.
+        attention.v_proj.weight.data[direction, direction] = 0.001 if of_picture else 0.02
+        attention.o_proj.weight.data[direction, direction] = 1.0
+        head[chain[0], direction] = 1.0
         for token, following in zip(chain, [*chain[1:], vocabulary[_END]], strict=True):
             embedding[token, token] = 1.0
             head[following, token] = 1.0
