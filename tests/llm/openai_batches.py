@@ -1,4 +1,4 @@
-"""Files and batches of the loopback endpoint, as the real API keeps them."""
+"""Batches of the loopback endpoint, as the real API runs them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import json
 import random
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from openai_counts import Counts
+from openai_errors import error_body
 from openai_faults import BATCH_FAULTS, LINE_FAULTS, REPLY_FAULTS, Rule, Settings
+from openai_files import Files
 from openai_plays import Asked, BadRequestError, answer, read_request
-from openai_shapes import error_body, reply_body
+from openai_shapes import reply_body
 
 APIS: dict[str, Literal["responses", "chat"]] = {
     "/v1/responses": "responses",
@@ -32,41 +33,6 @@ _NOT_RUN = {
         "This request was not executed because the batch was cancelled.",
     ),
 }
-
-
-class Files:
-    """Uploaded and made files, on disk under `folder`."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.objects: dict[str, dict[str, Any]] = {}
-        self._numbers = itertools.count(1)
-
-    def add(self, content: bytes, filename: str, purpose: str) -> dict[str, Any]:
-        """Keep a file; its file object."""
-        identity = f"file-{next(self._numbers):08d}"
-        (self.folder / identity).write_bytes(content)
-        self.objects[identity] = {
-            "id": identity,
-            "object": "file",
-            "bytes": len(content),
-            "created_at": int(time.time()),
-            "expires_at": None,
-            "filename": filename,
-            "purpose": purpose,
-            "status": "processed",
-            "status_details": None,
-        }
-        return self.objects[identity]
-
-    def content(self, identity: str) -> bytes:
-        """The bytes of a file that `objects` holds."""
-        return (self.folder / identity).read_bytes()
-
-    def delete(self, identity: str) -> None:
-        """Forget a file."""
-        del self.objects[identity]
-        (self.folder / identity).unlink()
 
 
 @dataclass
@@ -210,7 +176,7 @@ class Batches:
             try:
                 head = json.loads(raw)
                 custom_id, url, method = head["custom_id"], head["url"], head["method"]
-                body = json.dumps(head["body"]).encode()
+                body = json.dumps({**head["body"]}).encode()
             except (ValueError, KeyError, TypeError):
                 errors.append(_invalid("invalid_json_line", "This line is not valid.", number))
                 continue

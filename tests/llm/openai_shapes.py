@@ -1,4 +1,4 @@
-"""Bodies as the real API sends them, for an `Answer` or an error."""
+"""Bodies as the real API sends them, for an `Answer`."""
 
 from __future__ import annotations
 
@@ -121,15 +121,3 @@ def _completion(asked: Asked, answer: Answer) -> dict[str, Any]:
         "service_tier": "default",
         "system_fingerprint": None,
     }
-
-
-def error_body(
-    message: str, kind: str, *, param: str | None = None, code: str | None = None
-) -> dict[str, Any]:
-    """The JSON of an error."""
-    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
-
-
-def not_found(what: str) -> dict[str, Any]:
-    """404 for an object that does not exist."""
-    return error_body(what, "invalid_request_error", code="not_found")
