@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Protocol
 
+from mgld.llm.request import Parameters
 from mgld.schema import EntityRecord, EntityTask, QaRecord, QaTask
+
+MODEL_PREFIX = "openai:"
 
 ReadImage = Callable[[QaTask], bytes]
 """Gives the bytes of a task's image file; OSError or ValueError, with the reason, where it cannot.
@@ -45,13 +49,42 @@ class Annotator(Protocol):
         """Stage 3: entities, hierarchical label, aliases and place hints."""
 
 
-def load_annotator(spec: str, *, seed: int) -> Annotator:
+def load_annotator(
+    spec: str,
+    *,
+    seed: int,
+    parameters: Parameters | None = None,
+    extra_labels: Sequence[str] = (),
+    ledger: Path | None = None,
+) -> Annotator:
     """The annotator named by `spec`; `seed` keys the draw of questions and wordings.
 
-    Only "template" exists in this version: offline, deterministic, free. ValueError otherwise.
+    "template": offline, deterministic, free. "openai:MODEL": a model of an OpenAI-compatible
+    endpoint, sent `parameters`, whose replies are read from the file `ledger`; it may give
+    `extra_labels` beside GLDv2's. The last three mean nothing to "template". ValueError otherwise.
     """
     if spec == "template":
         from mgld.annotate.template import TemplateAnnotator
 
         return TemplateAnnotator(seed=seed)
-    raise ValueError(f"unknown annotator {spec!r}: this version has 'template' (offline)")
+    model = model_of(spec)
+    if model is None:
+        raise ValueError(
+            f"unknown annotator {spec!r}: there is 'template' (offline) and 'openai:MODEL'"
+        )
+    from mgld.annotate.model import ModelAnnotator
+
+    return ModelAnnotator(
+        model=model,
+        seed=seed,
+        parameters=parameters or Parameters(),
+        extra_labels=tuple(extra_labels),
+        ledger=ledger,
+    )
+
+
+def model_of(spec: str) -> str | None:
+    """The model that an annotator asks, None for one that asks none: "openai:gpt-x" -> "gpt-x"."""
+    return (
+        spec.removeprefix(MODEL_PREFIX).strip() or None if spec.startswith(MODEL_PREFIX) else None
+    )
