@@ -33,6 +33,8 @@ MESSAGE_OVERHEAD = 24
 """Tokens around the texts of a request: roles, separators, the name of the schema."""
 MOST_OVERHEAD = 512
 """The same with what endpoints may add of their own, such as how to answer in JSON."""
+_schema_texts: dict[str, str] = {}
+"""By digest: a few schemas are shared by many requests, and writing one out takes a while."""
 _REASONS = re.compile(r"o[1-9]|gpt-([5-9]|\d\d)")
 
 
@@ -57,8 +59,8 @@ def estimate(request: Request, width: int | None, height: int | None) -> Estimat
 
 def text_tokens(text: str) -> int:
     """Expected tokens of a text (the rule is at the top of this file)."""
-    size = len(text.encode(errors="surrogatepass"))
-    plain = len(text) if size == len(text) else sum(letter.isascii() for letter in text)
+    size = _bytes(text)
+    plain = len(text.encode("ascii", errors="ignore"))
     return -(-plain // 4) + -(-(size - plain) // 2)
 
 
@@ -69,10 +71,11 @@ def upper_bound_tokens(request: Request, estimate: Estimate) -> tuple[int, int]:
     prompt. Images have a quarter on top, what a family's rule may be off by.
     """
     parameters = request.parameters
-    extra = json.dumps(parameters.extra_body, ensure_ascii=False, default=str)
-    texts = (request.instructions, request.text, extra)
-    size = sum(len(text.encode(errors="surrogatepass")) for text in texts)
-    size += 2 * len(_schema_text(request).encode(errors="surrogatepass"))
+    extra = parameters.extra_body
+    texts = [request.instructions, request.text]
+    if extra:
+        texts.append(json.dumps(extra, ensure_ascii=False, default=str))
+    size = sum(_bytes(text) for text in texts) + 2 * _bytes(_schema_text(request))
     image = -(-estimate.image_tokens * 5 // 4)
     if request.image and image_tokens(request.model, 32, 32, parameters.image_detail) is None:
         side, detail = parameters.image_side, parameters.image_detail
@@ -102,10 +105,19 @@ def _image_tokens(request: Request, width: int | None, height: int | None) -> in
     return -(-width // 28) * -(-height // 28) if counted is None else counted
 
 
+def _bytes(text: str) -> int:
+    return len(text.encode(errors="surrogatepass"))
+
+
 def _schema_text(request: Request) -> str:
-    if request.schema is None:
+    schema = request.schema
+    if schema is None:
         return ""
-    return json.dumps(request.schema.json_schema, separators=(",", ":"), ensure_ascii=False)
+    text = _schema_texts.get(schema.digest)
+    if text is None:
+        text = json.dumps(schema.json_schema, separators=(",", ":"), ensure_ascii=False)
+        _schema_texts[schema.digest] = text
+    return text
 
 
 def _output(request: Request) -> int:

@@ -29,12 +29,16 @@ LINE_BYTES = 600
 
 
 class Planned(NamedTuple):
-    """A request; width and height in pixels, and bytes, of its image file as far as known."""
+    """A request; width and height in pixels, and bytes, of its image file as far as known.
+
+    unknown_tokens: how many more its text may have than is known by now.
+    """
 
     request: Request
     width: int | None = None
     height: int | None = None
     file_bytes: int | None = None
+    unknown_tokens: int = 0
 
 
 class Sample(Record):
@@ -148,6 +152,7 @@ def plan_stage(
         size += _line_bytes(each)
         if price is not None:
             most += upper_bound_usd(request, expected, price, batch=False)
+            most += cost_usd(price, each.unknown_tokens, 0, 0, batch=False)
     to_send = requests - answered - in_batch
     sample = take_sample(ledger, first) if ledger and first else None
     seconds = (sample.seconds if sample else None) or ASSUMED_SECONDS

@@ -89,11 +89,6 @@ def test_nothing_to_send() -> None:
 
 def test_what_is_answered_or_in_a_batch_is_not_sent_again(ledger: Ledger) -> None:
     answer(ledger, request(0))
-    with ledger.transaction() as db:
-        db.execute(
-            "INSERT INTO batches (tag, model, api, state, requests, created)"
-            " VALUES ('t', 'm', 'chat', 'submitted', 1, 0)"
-        )
     ledger.apply([Claim(request(1), batch="t")])
     found = plan(planned(5), ledger)
     assert (found.requests, found.answered, found.in_batch, found.to_send) == (5, 1, 1, 3)
@@ -162,3 +157,12 @@ def test_bytes_of_an_image_follow_what_is_sent_of_it() -> None:
     unknown = plan([Planned(request(1))]).batch_bytes
     assert 120_000 < as_it_is < 122_000
     assert scaled < unknown < 400_000
+
+
+def test_text_that_is_not_known_yet_counts_for_the_most_alone() -> None:
+    one, more = (
+        plan([Planned(request(1), 9, 9, 9, unknown_tokens=number)]) for number in (0, 1_000_000)
+    )
+    assert one.most_usd is not None and more.most_usd is not None and PRICE is not None
+    assert more.most_usd - one.most_usd == pytest.approx(PRICE.input)
+    assert more.online_usd == one.online_usd
