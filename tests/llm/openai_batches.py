@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
 import itertools
 import json
 import random
@@ -15,7 +16,7 @@ from openai_counts import Counts
 from openai_errors import error_body
 from openai_faults import BATCH_FAULTS, LINE_FAULTS, REPLY_FAULTS, Rule, Settings
 from openai_files import Files
-from openai_plays import Asked, BadRequestError, answer, read_request
+from openai_plays import Asked, BadRequestError, answer, read_body, without_images
 from openai_shapes import reply_body
 
 APIS: dict[str, Literal["responses", "chat"]] = {
@@ -170,13 +171,17 @@ class Batches:
         endpoint = batch.shown["endpoint"]
         ids: set[str] = set()
         models: set[str] = set()
-        for number, raw in enumerate(content.splitlines(), 1):
+        for number, raw in enumerate(io.BytesIO(content), 1):
             if number % 50 == 0:
                 await asyncio.sleep(0)
+            refused = None
             try:
-                head = json.loads(raw)
+                try:
+                    head = json.loads(without_images(raw))
+                except BadRequestError as error:
+                    refused, head = error, json.loads(raw)
                 custom_id, url, method = head["custom_id"], head["url"], head["method"]
-                body = json.dumps({**head["body"]}).encode()
+                body = {**head["body"]}
             except (ValueError, KeyError, TypeError):
                 errors.append(_invalid("invalid_json_line", "This line is not valid.", number))
                 continue
@@ -186,7 +191,9 @@ class Batches:
                 errors.append(_invalid("duplicate_custom_id", "custom_id is not unique.", number))
             ids.add(custom_id)
             try:
-                asked = read_request(APIS[endpoint], body)
+                if refused is not None:
+                    raise refused
+                asked = read_body(APIS[endpoint], body)
             except BadRequestError as error:
                 batch.lines.append(Line(custom_id, None, error.error))
                 continue

@@ -132,6 +132,8 @@ class Settings:
     """Model ids that `GET /models` lists, with a shutdown date or null; others answer all the
     same, but for those of `unknown_models`."""
     unknown_models: frozenset[str] = frozenset()
+    requests_per_minute: int | None = None
+    """Requests over this rate (bursts of one second's share) are a 429 with retry-after-ms."""
     batch_polls: int = 1
     """A batch completes with this many retrievals of it, and not before ..."""
     batch_seconds: float = 0.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -48,7 +50,7 @@ SENTENCES = (
     "From this side one sees {a} above {b}.",
 )
 _NAMED = re.compile(
-    r"^[^\w\n]*(?:the\s+|reference\s+)?(?:landmark|name|reference)\b[^:\n]{0,30}:\s*(.{2,120}?)\s*$",
+    r"^[^\w\n]*(?:the\s+|reference\s+)?(?:landmark|name|reference)\b[^:\n]{0,30}:\s*(.{2,300}?)\s*$",
     re.IGNORECASE | re.MULTILINE,
 )
 _QUOTED = re.compile(r'[“"]([^”"\n{}]{2,80})[”"]')
@@ -84,7 +86,10 @@ def name_in(prompt: str) -> str:
     for pattern in (_NAMED, _QUOTED):
         found = pattern.search(prompt)
         if found:
-            return found.group(1).strip("\"'“”*`. ")
+            name = found.group(1)
+            with contextlib.suppress(ValueError):
+                return str(json.loads(name))
+            return name.strip("\"'“”*`. ")
     found = _CAPITALS.search(prompt)
     return found.group(0) if found else "this landmark"
 

@@ -72,13 +72,18 @@ class Answer:
 
 def read_request(api: Literal["responses", "chat"], raw: bytes) -> Asked:
     """Read a body of either API; BadRequestError for what the endpoint would not accept."""
-    lean = _without_images(raw)
+    lean = without_images(raw)
     try:
         body = json.loads(lean)
     except ValueError:
         raise BadRequestError("We could not parse the JSON body of your request.") from None
     if not isinstance(body, dict):
         raise BadRequestError("The JSON body of your request is not an object.")
+    return read_body(api, body)
+
+
+def read_body(api: Literal["responses", "chat"], body: dict[str, Any]) -> Asked:
+    """`read_request` for a body that went through `without_images` and the JSON parser."""
     model = body.get("model")
     if not isinstance(model, str):
         raise BadRequestError("you must provide a model parameter", param="model")
@@ -192,8 +197,11 @@ def answer(asked: Asked, play: Play | None = None) -> Answer:
     return Answer(text, False, None, tokens, cached)
 
 
-def _without_images(raw: bytes) -> bytes:
-    """`raw` with each data URL replaced by a digest of it, so that no JSON parser walks it."""
+def without_images(raw: bytes) -> bytes:
+    """`raw` with each data URL replaced by a digest of it, so that no JSON parser walks it.
+
+    BadRequestError for a data URL that holds no image.
+    """
     start = raw.find(_IMAGE)
     if start < 0:
         return raw

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+import traceback
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ class Endpoint:
         self.settings = Settings.read(settings)
         self.counts = Counts()
         self.files = Files(state)
+        self._free = 0.0
         self.batches = Batches(self.files, self.counts, self.settings)
 
     def handle(self, request: HttpRequest, to: Connection) -> None:
@@ -41,7 +44,12 @@ class Endpoint:
             else:
                 self._other(request, to)
         except BadRequestError as error:
-            self._send(to, request.path, 400, {"error": error.error})
+            self._send(to, APIS.get(request.path, request.path), 400, {"error": error.error})
+        except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
+            # A body of a shape that nothing here expects; 400, so that no client tries again.
+            traceback.print_exc()
+            message = f"The loopback server cannot read this: {error!r}"
+            self._send(to, request.path, 400, error_body(message, "invalid_request_error"))
 
     def _online(self, route: str, request: HttpRequest, to: Connection) -> None:
         """Responses and Chat Completions."""
@@ -53,6 +61,13 @@ class Endpoint:
             message = f"The model `{asked.model}` does not exist or you do not have access to it."
             error = error_body(message, "invalid_request_error", code="model_not_found")
             self._send(to, route, 404, error)
+            return
+        wait = self._over_limit()
+        if wait:
+            headers = {"retry-after-ms": str(round(wait * 1000) + 1)}
+            message = "Rate limit reached for requests per min (RPM)."
+            error = error_body(message, "requests", code="rate_limit_exceeded")
+            self._send(to, route, 429, error, headers)
             return
         counts = self.counts
         counts.arrived(asked.input_tokens)
@@ -83,6 +98,19 @@ class Endpoint:
             to.loop.call_later(seconds, self._succeed, to, route, body, fault)
         else:
             self._succeed(to, route, body, fault)
+
+    def _over_limit(self) -> float:
+        """Seconds until the endpoint's own rate limit takes another request; 0: now."""
+        limit = self.settings.requests_per_minute
+        if limit is None:
+            return 0.0
+        now, each = time.monotonic(), 60.0 / limit
+        # A bucket of one second's requests, at least one; `_free` is when it was last empty.
+        start = max(self._free, now - max(1.0, each))
+        if start + each > now:
+            return start + each - now
+        self._free = start + each
+        return 0.0
 
     def _succeed(self, to: Connection, route: str, body: bytes, fault: Rule | None) -> None:
         self.counts.in_flight -= 1

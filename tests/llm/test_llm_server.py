@@ -12,6 +12,7 @@ from typing import Any, Literal
 import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
+from openai_instances import name_in
 from openai_plays import content_hash
 from openai_server import LoopbackServer, start_server
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -104,6 +105,23 @@ def test_responses_are_parsed_and_name_the_landmark(client: OpenAI) -> None:
     assert reply.model.startswith("gpt-4o-mini-2")
     assert reply.usage is not None and reply.usage.input_tokens > 765
     assert reply.usage.total_tokens == reply.usage.input_tokens + reply.usage.output_tokens
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        (
+            'Name of the landmark: "Saint \\"Old\\" Mill (Ohio)"\n\nQuestion: "What?"',
+            'Saint "Old" Mill (Ohio)',
+        ),
+        ("Reference name: Big Ben.\nWhat is it?", "Big Ben"),
+        ("The picture shows “Fram (ship, 1892)” at sea.", "Fram (ship, 1892)"),
+        ("which place is the Tower of London here?", "Tower of London"),
+        ("what is this?", "this landmark"),
+    ],
+)
+def test_the_name_is_found_in_a_prompt(said: str, name: str) -> None:
+    assert name_in(said) == name
 
 
 def test_a_reasoning_model_thinks_first(client: OpenAI) -> None:
@@ -269,6 +287,25 @@ def test_429_says_when_to_come_back(
         client.responses.create(**body())
     assert raised.value.response.headers.get(header) == value
     assert raised.value.code == "rate_limit_exceeded"
+
+
+def test_the_endpoint_limits_the_rate(server: LoopbackServer, client: OpenAI) -> None:
+    server.set_faults({"requests_per_minute": 240})
+    limited = 0
+    for n in range(8):
+        try:
+            client.responses.create(**body(f"Tower {n}"))
+        except openai.RateLimitError as error:
+            limited += 1
+            assert 0 < int(error.response.headers["retry-after-ms"]) <= 251
+    assert 1 <= limited <= 5
+    patient = client.with_options(max_retries=3)
+    patient.responses.create(**body())
+
+
+def test_an_odd_body_is_a_400(client: OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="loopback server"):
+        client.responses.create(model="m", input=[7])  # type: ignore[list-item]
 
 
 def test_errors_carry_their_codes_and_an_echoed_key(server: LoopbackServer, client: OpenAI) -> None:

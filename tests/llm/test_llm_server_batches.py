@@ -293,10 +293,13 @@ def test_unfinished_batches_count_against_the_enqueued_limit() -> None:
 
 
 def test_a_line_the_endpoint_would_refuse_is_an_error_line(client: OpenAI) -> None:
-    bad = line(1, body={"model": "gpt-4o-mini", "input": []})
-    batch = wait(client, submit(client, [line(0), bad]))
-    (row,) = rows(client, batch.error_file_id)
-    assert row["custom_id"] == "key-1" and row["response"]["status_code"] == 400
+    empty = line(1, body={"model": "gpt-4o-mini", "input": []})
+    part = {"type": "input_image", "image_url": "data:image/png;base64,AAAA"}
+    no_image = line(2, body={"model": "m", "input": [{"role": "user", "content": [part]}]})
+    batch = wait(client, submit(client, [line(0), empty, no_image]))
+    found = rows(client, batch.error_file_id)
+    assert ids(found) == {"key-1", "key-2"}
+    assert {row["response"]["status_code"] for row in found} == {400}
 
 
 def test_too_large_a_file_is_refused(server: LoopbackServer, client: OpenAI) -> None:
