@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from mgld.annotate.base import model_of
 from mgld.files import write_text_atomically
+from mgld.gldv2.labels import LABELS
+from mgld.llm import LlmSettings, Parameters
 from mgld.schema import Record
 from mgld.vision.protocol import DEFAULT_ENCODER
 
 CONFIG_FILE = "config.yaml"
 WORLD_PREFIX = "world:"
+LEDGER_FILE = "ledger.sqlite"
+NESTED = ("llm", "parameters")
+"""Settings that hold settings."""
 
 Method = Literal["hds", "hss", "lcs", "brs"]
 
@@ -34,6 +40,15 @@ class BuildConfig(Record):
     template: str = "{name}"
     """Text given to the encoder for a name; the paper uses the bare name."""
     annotator: str = "template"
+    """Who writes stages 2 and 3: `template` (offline) or `openai:MODEL`."""
+    parameters: Parameters = Field(default_factory=Parameters)
+    """What a model is sent beside prompt and image."""
+    extra_labels: list[str] = Field(default_factory=list)
+    """Hierarchical labels that a model may give beside GLDv2's 78."""
+    llm: LlmSettings = Field(default_factory=LlmSettings)
+    """Where and how a model is asked, and what may be spent. No record depends on it."""
+    ledger: str | None = None
+    """File of a model's replies; None: `ledger.sqlite` in the build folder."""
     seed: int = Field(default=0, ge=0)
     chunk: int = Field(default=1024, ge=1)
     """Landmarks per shard from selection on."""
@@ -82,6 +97,36 @@ class BuildConfig(Record):
             raise ValueError("methods must be at least one of hds, hss, lcs, brs, each once")
         return value
 
+    @field_validator("extra_labels")
+    @classmethod
+    def _labels_new_and_unique(cls, value: list[str]) -> list[str]:
+        labels = [label.strip() for label in value]
+        if not all(labels) or len(set(labels)) != len(labels):
+            raise ValueError("must be words, each once")
+        if known := sorted(set(labels) & set(LABELS)):
+            raise ValueError(f"{', '.join(known)}: among GLDv2's labels already")
+        return labels
+
+    @field_validator("ledger")
+    @classmethod
+    def _ledger_absolute(cls, value: str | None) -> str | None:
+        return value if value is None else str(Path(value).expanduser().resolve())
+
+    @model_validator(mode="after")
+    def _labels_need_a_model(self) -> Self:
+        if self.extra_labels and self.annotator == "template":
+            raise ValueError("extra_labels are for a model to give; the annotator is template")
+        return self
+
+    @property
+    def model(self) -> str | None:
+        """The model that annotates, or None where none is asked."""
+        return model_of(self.annotator)
+
+    def ledger_path(self, root: Path) -> Path:
+        """The ledger of a build in `root`."""
+        return root / LEDGER_FILE if self.ledger is None else Path(self.ledger)
+
     @property
     def world_landmarks(self) -> int | None:
         """Landmarks of the procedural source, or None where the source is a folder."""
@@ -97,6 +142,7 @@ class BuildConfig(Record):
 def load_config(path: Path | None, flags: dict[str, Any]) -> BuildConfig:
     """Resolve a configuration: defaults, then the YAML file `path`, then `flags` that are not None.
 
+    `llm` and `parameters` hold settings of their own, of which flags replace only those they name.
     Raises ValueError with one line per wrong setting.
     """
     settings: dict[str, Any] = {}
@@ -108,14 +154,19 @@ def load_config(path: Path | None, flags: dict[str, Any]) -> BuildConfig:
         if not isinstance(read, dict):
             raise ValueError(f"{path} must hold `setting: value` lines")
         settings.update(read)
-    settings.update({key: value for key, value in flags.items() if value is not None})
+    given = {key: value for key, value in flags.items() if value is not None}
+    for name in NESTED:
+        if isinstance(given.get(name), dict) and isinstance(settings.get(name), dict):
+            given[name] = settings[name] | given[name]
+    settings.update(given)
     try:
         return BuildConfig.model_validate(settings)
     except ValidationError as error:
         lines = []
         for problem in error.errors():
             where = ".".join(str(part) for part in problem["loc"])
-            lines.append(f"setting {where}: {problem['msg'].removeprefix('Value error, ')}")
+            what = problem["msg"].removeprefix("Value error, ")
+            lines.append(f"setting {where}: {what}" if where else f"settings: {what}")
         raise ValueError("\n".join(lines)) from error
 
 
