@@ -1,16 +1,21 @@
-"""The `openai` client behind the settings, one POST through it, and no key in any text."""
+"""The endpoint behind the settings: the `openai` client, one POST as it makes it, and no key in any
+text.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from mgld.llm.settings import LlmSettings
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI, OpenAI
+    import aiohttp
+    from openai import OpenAI
 
 OPENAI_URL = "https://api.openai.com/v1"
 _KEY_LIKE = re.compile(r"\bsk-[\w*.-]{3,}|(?i:bearer)\s+\S+")
@@ -55,56 +60,45 @@ def sync_client(settings: LlmSettings, *, max_retries: int = 2) -> OpenAI:
     )
 
 
-def async_client(settings: LlmSettings) -> AsyncOpenAI:
-    """A client for requests: no retries of its own (each is written down), aiohttp below.
+@asynccontextmanager
+async def open_session(settings: LlmSettings) -> AsyncIterator[aiohttp.ClientSession]:
+    """A pool of connections that sends what the `openai` client would send.
 
-    ValueError where OpenAI's key is not set.
+    The headers are that client's own (a test compares whole requests). Its `post` is not used: it
+    takes 0.6 ms of CPU a request where this takes 0.2, which is what bounds requests per second.
+    It never retries: each try is written down first.
     """
-    import httpx2
-    from openai import AsyncOpenAI, DefaultAioHttpClient
+    import aiohttp
 
-    limits = httpx2.Limits(
-        max_connections=settings.concurrency, max_keepalive_connections=settings.concurrency
-    )
-    return AsyncOpenAI(
-        api_key=_api_key(settings),
-        base_url=base_url(settings),
-        max_retries=0,
-        timeout=settings.request_seconds,
-        http_client=DefaultAioHttpClient(limits=limits, timeout=settings.request_seconds),
-    )
+    client = sync_client(settings)
+    headers = {**client.default_headers, **client.auth_headers}
+    async with aiohttp.ClientSession(
+        headers={name: value for name, value in headers.items() if isinstance(value, str)},
+        connector=aiohttp.TCPConnector(limit=settings.concurrency),
+        timeout=aiohttp.ClientTimeout(
+            total=settings.request_seconds, sock_connect=settings.request_seconds / 2
+        ),
+        trust_env=True,
+    ) as session:
+        yield session
 
 
-async def post(client: AsyncOpenAI, path: str, content: bytes) -> HttpReply:
+async def post(session: aiohttp.ClientSession, url: str, content: bytes) -> HttpReply:
     """POST a JSON body and return the reply as it came, whatever its status; NoReplyError else."""
     import aiohttp
-    import httpx2
-    from openai import APIConnectionError, APIStatusError
 
     try:
-        response = await client.post(
-            path,
-            cast_to=httpx2.Response,
-            content=content,
-            options={"headers": {"Content-Type": "application/json"}},
-        )
-    except APIStatusError as error:
-        response = error.response
-    except APIConnectionError as error:
-        cause = _origin(error)
-        # Without a connection nothing was sent; else it may have been answered.
-        paid = not isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
-        raise NoReplyError(f"{type(cause).__name__}: {cause}".rstrip(": "), paid=paid) from error
-    return HttpReply(response.status_code, response.content, _retry_after(response.headers))
-
-
-def _origin(error: BaseException) -> BaseException:
-    """What aiohttp raised: above it, a connection lost in mid-request is a `ConnectTimeout` too."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-        if type(error).__module__.startswith("aiohttp."):
-            break
-    return error
+        async with session.post(url, data=content, allow_redirects=False) as response:
+            raw = await response.read()
+            return HttpReply(response.status, raw, _retry_after(response.headers))
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+        # Without a connection nothing was sent.
+        raise NoReplyError(f"{type(error).__name__}: {error}", paid=False) from error
+    except TimeoutError as error:
+        raise NoReplyError("no whole reply in time", paid=True) from error
+    except aiohttp.ClientError as error:
+        message = f"{type(error).__name__}: {error}".rstrip(": ")
+        raise NoReplyError(message, paid=True) from error
 
 
 def redact(text: str, settings: LlmSettings) -> str:
@@ -125,16 +119,15 @@ def _api_key(settings: LlmSettings) -> str:
     return "none"  # servers of one's own mostly want none, but the client wants some text
 
 
-def _retry_after(headers: object) -> float | None:
+def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait as `retry-after-ms` or `Retry-After` (seconds or a date) say."""
     from email.utils import parsedate_to_datetime
     from time import time
 
-    get = headers.get  # type: ignore[attr-defined]  # httpx2.Headers
+    milliseconds, value = headers.get("retry-after-ms"), headers.get("retry-after")
     try:
-        if get("retry-after-ms"):
-            return max(0.0, float(get("retry-after-ms")) / 1000)
-        value = get("retry-after")
+        if milliseconds:
+            return max(0.0, float(milliseconds) / 1000)
         if not value:
             return None
         if value.replace(".", "", 1).isdigit():

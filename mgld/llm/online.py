@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
-from mgld.llm.client import HttpReply, NoReplyError, async_client, base_url, post, redact
+from mgld.llm.client import HttpReply, NoReplyError, base_url, open_session, post, redact
 from mgld.llm.commits import Commits
 from mgld.llm.errors import BudgetError, DeadlineError, EndpointError
 from mgld.llm.estimate import estimate, upper_bound_usd
@@ -86,6 +86,7 @@ class _Run:
         self, ledger: Ledger, settings: LlmSettings, on_reply: Callable[[int], None]
     ) -> None:
         self._ledger, self._settings, self._on_reply = ledger, settings, on_reply
+        self._address = base_url(settings)
         self._api: Api | None = None if settings.api == "auto" else settings.api
         self._probing = asyncio.Lock()
         self._throttle = Throttle(settings.concurrency)
@@ -105,7 +106,7 @@ class _Run:
         try:
             async with (
                 Commits(self._ledger) as self._commits,
-                async_client(self._settings) as self._client,
+                open_session(self._settings) as self._session,
                 asyncio.timeout(self._settings.total_seconds),
             ):
                 await self._run_workers(requests)
@@ -166,18 +167,17 @@ class _Run:
 
     async def _probe(self, worker: int, request: Request) -> None:
         """Find out, with a real request, which dialect the endpoint accepts."""
-        address = base_url(self._settings)
-        known = self._ledger.endpoint_api(address, request.model)
+        known = self._ledger.endpoint_api(self._address, request.model)
         for api in APIS:
             if known and api != known:
                 continue
             why = await self._send(worker, request, api, probing=True)
             if why is None:
                 self._api = api
-                self._ledger.remember_api(address, request.model, api)
+                self._ledger.remember_api(self._address, request.model, api)
                 return
         raise EndpointError(
-            f"{address} accepts none of {', '.join(APIS)}; to the last it said: {why}"
+            f"{self._address} accepts none of {', '.join(APIS)}; to the last it said: {why}"
         )
 
     async def _send(self, worker: int, request: Request, api: Api, *, probing: bool) -> str | None:
@@ -212,14 +212,14 @@ class _Run:
                 return outcome.reason
             if outcome.kind != "again":
                 self._commits.add(Release(attempt, outcome.reason))
-                raise EndpointError(f"{base_url(self._settings)} says: {outcome.reason}; {_SAY}")
+                raise EndpointError(f"{self._address} says: {outcome.reason}; {_SAY}")
             limited = reply.http_status == 429
             tries, too_many = tries + (not limited), too_many + limited
             if tries >= TRIES or too_many >= TRIES_TOO_MANY:
                 if self._last_answer < began:
                     self._commits.add(Release(attempt, outcome.reason, outcome.paid))
                     raise EndpointError(
-                        f"{base_url(self._settings)} has answered nothing for "
+                        f"{self._address} has answered nothing for "
                         f"{time.monotonic() - began:.0f} s, last: {outcome.reason}; {_SAY}"
                     )
                 why = f"given up after {tries + too_many} tries, last: {outcome.reason}"
@@ -262,11 +262,7 @@ class _Run:
         """One try; no reply is a reply with status 0."""
         self._in_flight += 1
         try:
-            async with asyncio.timeout(self._settings.request_seconds):
-                reply = await post(self._client, PATHS[api], content)
-        except TimeoutError:
-            why = f"no whole reply within {self._settings.request_seconds:g} s"
-            return HttpReply(0, b"", None), Outcome("again", why, paid=True)
+            reply = await post(self._session, self._address + PATHS[api], content)
         except NoReplyError as error:
             return HttpReply(0, b"", None), Outcome("again", str(error), error.paid)
         finally:
@@ -292,7 +288,7 @@ class _Run:
                 why = read_reply(api, reply.http_status, reply.raw).reason
                 self._commits.add(Release(attempt, why))
                 raise EndpointError(
-                    f"{base_url(self._settings)} refused {HOPELESS} requests in a row, last: {why}"
+                    f"{self._address} refused {HOPELESS} requests in a row, last: {why}"
                 )
         else:
             self._refused_in_a_row = 0

@@ -30,7 +30,9 @@ class Outcome(NamedTuple):
 def outcome_of(reply: HttpReply, api: Api) -> Outcome:
     """Judge an HTTP reply by its status and error code."""
     status = reply.http_status
-    if status < 400:
+    if 300 <= status < 400:
+        return Outcome("fatal", f"HTTP {status}: it redirects elsewhere; give that as the base URL")
+    if status < 300:
         if not is_whole(reply.raw):
             return Outcome("again", "its body is not whole", paid=True)
         return Outcome("answered")

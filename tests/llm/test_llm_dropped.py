@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from mgld.llm.client import NoReplyError, async_client, post
+from mgld.llm.client import NoReplyError, open_session, post
 from mgld.llm.settings import LlmSettings
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -69,9 +69,9 @@ async def sent(handler: Handler, times: int = 1) -> None:
 
 async def ask(port: int, times: int = 1) -> None:
     settings = LlmSettings(base_url=f"http://127.0.0.1:{port}/v1", request_seconds=1)
-    async with async_client(settings) as client:
+    async with open_session(settings) as session:
         for _ in range(times):
-            await post(client, "/responses", b"{}")
+            await post(session, f"{settings.base_url}/responses", b"{}")
 
 
 @pytest.mark.parametrize(
