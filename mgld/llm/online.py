@@ -27,7 +27,7 @@ from mgld.llm.outcome import Outcome, outcome_of
 from mgld.llm.prices import Price, cost_usd, find_price
 from mgld.llm.request import Request
 from mgld.llm.settings import APIS, Api, LlmSettings
-from mgld.llm.wire import PATHS, body, read_reply
+from mgld.llm.wire import PATHS, Reply, body, read_reply
 from mgld.schema import Record
 
 TRIES = 6
@@ -182,15 +182,11 @@ class _Run:
 
     async def _send(self, worker: int, request: Request, api: Api, *, probing: bool) -> str | None:
         """Bring one request to its stored reply; returns why the dialect does not do, if so."""
-        price = self._price(request.model)
         expected = estimate(request, None, None)
+        price = self._price(request.model)
         usd = upper_bound_usd(request, expected, price, batch=False) if price else 0.0
         tokens = expected.input_tokens + expected.output_tokens
-        unsendable, content = "", b""
-        try:
-            content = await self._body(request, api)
-        except (OSError, ValueError) as error:
-            unsendable = f"the image cannot be sent: {error}"
+        content = await self._body(request, api)
         began, tries, too_many = time.monotonic(), 0, 0
         while True:
             await self._throttle.turn(worker)
@@ -199,32 +195,30 @@ class _Run:
             attempt = await self._claim(request, usd)
             if attempt is None:
                 return None
-            if unsendable:
-                self._store(request, attempt, api, HttpReply(0, unsendable.encode(), None))
+            if isinstance(content, ValueError):
+                reply = HttpReply(0, f"the image cannot be sent: {content}".encode(), None)
+                self._store(request, attempt, api, reply)
                 return None
             sent = time.monotonic()
             reply, outcome = await self._post(api, content)
-            seconds = time.monotonic() - sent
             if outcome.kind == "answered":
-                return await self._accept(request, attempt, api, reply, seconds, probing)
-            if outcome.kind == "unsupported" and probing:
-                self._commits.add(Release(attempt, outcome.reason))
-                return outcome.reason
+                self._count_refusals(attempt, reply, outcome)
+                said = self._store(request, attempt, api, reply, time.monotonic() - sent)
+                self._tokens_pace.correct(said.input_tokens + said.output_tokens - tokens)
+                if probing and _ignores_schema(request, api, said):
+                    await self._commits.flush()
+                    self._ledger.forget([request.key])
+                    return "it answered without regard to the JSON schema"
+                return None
             if outcome.kind != "again":
                 self._commits.add(Release(attempt, outcome.reason))
+                if outcome.kind == "unsupported" and probing:
+                    return outcome.reason
                 raise EndpointError(f"{self._address} says: {outcome.reason}; {_SAY}")
             limited = reply.http_status == 429
             tries, too_many = tries + (not limited), too_many + limited
             if tries >= TRIES or too_many >= TRIES_TOO_MANY:
-                if self._last_answer < began:
-                    self._commits.add(Release(attempt, outcome.reason, outcome.paid))
-                    raise EndpointError(
-                        f"{self._address} has answered nothing for "
-                        f"{time.monotonic() - began:.0f} s, last: {outcome.reason}; {_SAY}"
-                    )
-                why = f"given up after {tries + too_many} tries, last: {outcome.reason}"
-                reply = HttpReply(0, why.encode(), None)
-                self._store(request, attempt, api, reply, lost=outcome.paid)
+                self._give_up(request, attempt, api, outcome, began)
                 return None
             self._retries += 1
             self._commits.add(Release(attempt, outcome.reason, outcome.paid))
@@ -272,34 +266,32 @@ class _Run:
             reply = reply._replace(raw=said.encode())
         return reply, outcome_of(reply, api)
 
-    async def _accept(
-        self,
-        request: Request,
-        attempt: int,
-        api: Api,
-        reply: HttpReply,
-        seconds: float,
-        probing: bool,
-    ) -> str | None:
-        """Store an answer, or say why the dialect will not do: the schema had no effect."""
-        if reply.http_status >= 400:
-            self._refused_in_a_row += 1
-            if self._refused_in_a_row >= HOPELESS:
-                why = read_reply(api, reply.http_status, reply.raw).reason
-                self._commits.add(Release(attempt, why))
-                raise EndpointError(
-                    f"{self._address} refused {HOPELESS} requests in a row, last: {why}"
-                )
-        else:
+    def _count_refusals(self, attempt: int, reply: HttpReply, outcome: Outcome) -> None:
+        """Stop where the endpoint answers, but refuses whatever it is asked."""
+        if reply.http_status < 400:
             self._refused_in_a_row = 0
             self._last_answer = time.monotonic()
             self._throttle.went_well()
-        self._store(request, attempt, api, reply, seconds)
-        if probing and api != APIS[-1] and _ignores_schema(request, api, reply):
-            await self._commits.flush()
-            self._ledger.forget([request.key])
-            return "it answered without regard to the JSON schema"
-        return None
+            return
+        self._refused_in_a_row += 1
+        if self._refused_in_a_row >= HOPELESS:
+            self._commits.add(Release(attempt, outcome.reason))
+            raise EndpointError(
+                f"{self._address} refused {HOPELESS} requests in a row, last: {outcome.reason}"
+            )
+
+    def _give_up(
+        self, request: Request, attempt: int, api: Api, outcome: Outcome, began: float
+    ) -> None:
+        """Store that a request failed too often; stop if no other was answered meanwhile."""
+        if self._last_answer < began:
+            self._commits.add(Release(attempt, outcome.reason, outcome.paid))
+            raise EndpointError(
+                f"{self._address} has answered nothing for {time.monotonic() - began:.0f} s, "
+                f"last: {outcome.reason}; {_SAY}"
+            )
+        why = f"given up after many tries, last: {outcome.reason}"
+        self._store(request, attempt, api, HttpReply(0, why.encode(), None), lost=outcome.paid)
 
     def _store(
         self,
@@ -310,7 +302,7 @@ class _Run:
         seconds: float = 0.0,
         *,
         lost: bool = False,
-    ) -> None:
+    ) -> Reply:
         said = read_reply(api, reply.http_status, reply.raw)
         price = self._price(request.model)
         tokens = (said.input_tokens, said.cached_tokens, said.output_tokens)
@@ -329,15 +321,19 @@ class _Run:
         self._answered += 1
         self._errors += not 200 <= reply.http_status < 300
         self._on_reply(1)
+        return said
 
-    async def _body(self, request: Request, api: Api) -> bytes:
-        """The request's body; OSError or ValueError where its image cannot be read."""
+    async def _body(self, request: Request, api: Api) -> bytes | ValueError:
+        """The request's body, or why its image cannot be read."""
         if request.image is None:
             return _dumps(body(request, None, api))
         image = request.image
 
-        def with_image() -> bytes:
-            url = data_url(image.read(), request.parameters)
+        def with_image() -> bytes | ValueError:
+            try:
+                url = data_url(image.read(), request.parameters)
+            except (OSError, ValueError) as error:
+                return ValueError(error)
             return _dumps(body(request, url, api))
 
         return await asyncio.get_running_loop().run_in_executor(self._image_threads, with_image)
@@ -354,9 +350,10 @@ class _Run:
         return self._prices[model]
 
 
-def _ignores_schema(request: Request, api: Api, reply: HttpReply) -> bool:
-    said = read_reply(api, reply.http_status, reply.raw)
-    return bool(request.schema) and said.status == "ok" and not said.text.lstrip().startswith("{")
+def _ignores_schema(request: Request, api: Api, said: Reply) -> bool:
+    """Whether a stricter dialect had no effect and a plainer one is left to try."""
+    plain = said.status == "ok" and not said.text.lstrip().startswith("{")
+    return plain and request.schema is not None and api != APIS[-1]
 
 
 def _dumps(fields: object) -> bytes:
