@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "fetch": ("mgld.cli.fetch:fetch", "Download Google Landmarks v2: metadata and image archives."),
     "world": ("mgld.cli.world:world", "Write a procedural stand-in for Google Landmarks v2."),
     "build": ("mgld.cli.build:build", "Build the dataset from a source folder or a world."),
+    "plan": ("mgld.cli.plan:plan", "What a model's answers will cost, before anything is sent."),
     "status": (
         "mgld.cli.build:status",
         "Show what a build has done and what is missing.",

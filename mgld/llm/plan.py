@@ -185,7 +185,8 @@ def online_minutes(
 
     seconds: what one reply takes.
     """
-    needs = {"concurrency": requests * seconds / settings.concurrency / 60}
+    waves = -(-requests // settings.concurrency)
+    needs = {"concurrency": waves * seconds / 60}
     if settings.requests_per_minute:
         needs["requests per minute"] = requests / settings.requests_per_minute
     if settings.tokens_per_minute:
