@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from openai_instances import Draw, instance, name_in, prose
+from openai_schemas import Schema, schema_of, without_schema
 
 Mode = Literal["schema", "json", "text"]
 Play = Literal[
@@ -53,7 +54,7 @@ class Asked:
     text: str
     user_text: str
     mode: Mode
-    schema: dict[str, Any] | None
+    schema: Schema | None
     max_output_tokens: int | None
     input_tokens: int
     images: int
@@ -72,18 +73,23 @@ class Answer:
 
 def read_request(api: Literal["responses", "chat"], raw: bytes) -> Asked:
     """Read a body of either API; BadRequestError for what the endpoint would not accept."""
-    lean = without_images(raw)
+    lean = without_schema(without_images(raw))
     try:
         body = json.loads(lean)
     except ValueError:
         raise BadRequestError("We could not parse the JSON body of your request.") from None
     if not isinstance(body, dict):
         raise BadRequestError("The JSON body of your request is not an object.")
-    return read_body(api, body)
+    return read_body(api, body, lean)
 
 
-def read_body(api: Literal["responses", "chat"], body: dict[str, Any]) -> Asked:
-    """`read_request` for a body that went through `without_images` and the JSON parser."""
+def read_body(
+    api: Literal["responses", "chat"], body: dict[str, Any], lean: bytes | None = None
+) -> Asked:
+    """`read_request` for a body that went through `without_images` and the JSON parser.
+
+    `lean`: what was parsed, if schemas may be replaced in the next one like it.
+    """
     model = body.get("model")
     if not isinstance(model, str):
         raise BadRequestError("you must provide a model parameter", param="model")
@@ -121,11 +127,17 @@ def read_body(api: Literal["responses", "chat"], body: dict[str, Any]) -> Asked:
     schema = None
     mode: Mode = "text"
     if form["type"] == "json_schema":
-        mode, schema = "schema", named.get("schema")
-        if not isinstance(schema, dict) or not re.fullmatch(r"[\w-]{1,64}", named.get("name", "")):
+        mode, schema = "schema", schema_of(named.get("schema"), lean)
+        name = named.get("name", "")
+        if schema is None or not re.fullmatch(r"[\w-]{1,64}", name):
             raise BadRequestError(f"Missing required parameter: '{where}.schema'.", param=where)
-        if named.get("strict"):
-            _check_strict(schema, named["name"], where)
+        if named.get("strict") and schema.problem:
+            raise BadRequestError(
+                f"Invalid schema for response_format '{name}': {schema.problem}.",
+                param=f"{where}.schema",
+                code="invalid_json_schema",
+            )
+        named["schema"] = schema.mark
     elif form["type"] == "json_object":
         mode = "json"
         if "json" not in text.lower():
@@ -142,8 +154,7 @@ def read_body(api: Literal["responses", "chat"], body: dict[str, Any]) -> Asked:
     for field in DELIVERY & body.keys():
         del body[field]
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    # Texts and schema by their length; about 200 characters of the body are neither.
-    tokens = max(len(text), len(canonical) - 200) // 4 if schema else len(text) // 4
+    tokens = (len(text) + (len(schema.text) if schema else 0)) // 4
     tokens += sum(85 if detail == "low" else 765 for detail in images) + 7
     return Asked(
         api,
@@ -175,7 +186,7 @@ def answer(asked: Asked, play: Play | None = None) -> Answer:
         return Answer("", False, "content_filter", 1, cached)
     if play == "empty":
         return Answer("", False, None, 1, cached)
-    schema = asked.schema if asked.mode == "schema" else _schema_in(asked.text)
+    schema = asked.schema.value if asked.schema else _schema_in(asked.text)
     if schema is None:
         text = json.dumps({"answer": prose(name, draw)}) if asked.mode == "json" else ""
         text = text or prose(name, draw)
@@ -228,31 +239,6 @@ def _digest(image: bytes) -> bytes:
     """A digest that costs a third of SHA-256's time: a CRC of all, SHA-256 of the last 4 KiB."""
     tail = hashlib.sha256(image[-4096:]).hexdigest()
     return f"image:{len(image)}:{zlib.crc32(image):08x}:{tail}".encode()
-
-
-def _check_strict(schema: dict[str, Any], name: str, where: str) -> None:
-    """What a strict schema must be: objects closed, every property required, no defaults."""
-    nodes: list[Any] = [schema]
-    while nodes:
-        node = nodes.pop()
-        if not isinstance(node, dict):
-            continue
-        problem = None
-        if "default" in node or "oneOf" in node or "allOf" in node:
-            problem = "'default', 'oneOf' and 'allOf' are not permitted"
-        if "properties" in node:
-            if node.get("additionalProperties") is not False:
-                problem = "'additionalProperties' is required to be supplied and to be false"
-            elif set(node.get("required", ())) != node["properties"].keys():
-                problem = "'required' must include every key in properties"
-            nodes += node["properties"].values()
-        if problem:
-            raise BadRequestError(
-                f"Invalid schema for response_format '{name}': {problem}.",
-                param=f"{where}.schema",
-                code="invalid_json_schema",
-            )
-        nodes += [node.get("items"), *node.get("anyOf", ()), *node.get("$defs", {}).values()]
 
 
 def _schema_in(text: str) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ from openai_faults import CREATE_FAULTS, HTTP_FAULTS, REPLY_FAULTS, Rule, Settin
 from openai_files import Files
 from openai_http import Connection, HttpRequest, read_multipart
 from openai_plays import Asked, BadRequestError, answer, read_request
-from openai_shapes import CREATED, reply_body
+from openai_shapes import CREATED, reply_bytes
 
 MODELS = {"gpt-4o": None, "gpt-4o-mini": None, "test-model": None}
 
@@ -88,7 +88,7 @@ class Endpoint:
             if play is not None:
                 counts.faults[play.fault] += 1
         reply = answer(asked, play.fault if play else None)  # type: ignore[arg-type]
-        body = json.dumps(reply_body(asked, reply), ensure_ascii=False).encode()
+        body = reply_bytes(asked, reply)
         if fault is None or fault.fault != "drop" or fault.more.get("billed"):
             counts.bill(asked.content, asked.input_tokens, reply.output_tokens)
         seconds = settings.latency

@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import http.client
 import json
 import subprocess
@@ -99,6 +100,9 @@ async def serve(port: int, settings: dict[str, Any], state: Path, until_stdin_cl
     from openai_http import Connection
     from openai_routes import Endpoint
 
+    # What is made per request is not cyclic; what stays is counters.
+    gc.freeze()
+    gc.set_threshold(100_000)
     loop = asyncio.get_running_loop()
     endpoint = Endpoint(settings, state)
     server = await loop.create_server(

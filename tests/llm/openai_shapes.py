@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
 from openai_plays import Answer, Asked
 
 CREATED = 1_763_000_000  # Unix seconds; fixed, so that equal requests have equal replies
+_PLACE = '"schema": "@"'  # quotes in a reply's text are escaped, so this stands once
 _DATED = re.compile(r"\d{4}-\d{2}-\d{2}$")
 
 
@@ -20,7 +22,20 @@ def served_model(model: str) -> str:
 
 def reply_body(asked: Asked, answer: Answer) -> dict[str, Any]:
     """The JSON of a 200."""
-    return _response(asked, answer) if asked.api == "responses" else _completion(asked, answer)
+    body = _response(asked, answer) if asked.api == "responses" else _completion(asked, answer)
+    if asked.api == "responses" and asked.schema:
+        body["text"]["format"]["schema"] = asked.schema.value
+    return body
+
+
+def reply_bytes(asked: Asked, answer: Answer) -> bytes:
+    """`reply_body` as JSON, without writing out the same schema again and again."""
+    if asked.api == "chat":
+        return json.dumps(_completion(asked, answer), ensure_ascii=False).encode()
+    text = json.dumps(_response(asked, answer), ensure_ascii=False)
+    if asked.schema:
+        text = text.replace(_PLACE, f'"schema": {asked.schema.text}', 1)
+    return text.encode()
 
 
 def _response(asked: Asked, answer: Answer) -> dict[str, Any]:
@@ -47,7 +62,7 @@ def _response(asked: Asked, answer: Answer) -> dict[str, Any]:
         )
     form: dict[str, Any] = {"type": "text"}
     if asked.mode == "schema":
-        form = {"type": "json_schema", "name": "reply", "schema": asked.schema, "strict": True}
+        form = {"type": "json_schema", "name": "reply", "schema": "@", "strict": True}
     elif asked.mode == "json":
         form = {"type": "json_object"}
     output_tokens = answer.output_tokens + reasoning

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import http.client
 import json
 import time
 from collections.abc import Iterator
@@ -161,9 +162,49 @@ def test_text_mode_wraps_json_in_prose(client: OpenAI) -> None:
 def test_a_reply_follows_from_the_content_alone(client: OpenAI) -> None:
     first = client.responses.create(**body())
     again = client.responses.create(**body(), metadata={"run": "2"}, store=False)
-    other_image = client.responses.create(**body() | {"input": turn(content=b"other")})
     assert again.to_dict() == first.to_dict()
-    assert other_image.output_text != first.output_text
+    # However it is spelt: other order of keys, other blanks.
+    turned = {key: body()[key] for key in reversed(body())}
+    assert content_hash("responses", turned) == content_hash("responses", body())
+    for at in (0, 100_000):
+        one, other = bytearray(150_000), bytearray(150_000)
+        other[at] = 1
+        texts = [
+            client.responses.create(**body() | {"input": turn(content=bytes(each))}).output_text
+            for each in (one, other)
+        ]
+        assert texts[0] != texts[1]
+
+
+def test_known_schemas_are_told_apart(server: LoopbackServer, client: OpenAI) -> None:
+    forms = []
+    for field in ("answer", "caption"):
+        schema = {
+            "type": "object",
+            "properties": {field: {"type": "string"}},
+            "required": [field],
+            "additionalProperties": False,
+        }
+        forms.append({"type": "json_schema", "name": "x", "schema": schema, "strict": True})
+    for _ in range(2):
+        for form, field in zip(forms, ("answer", "caption"), strict=True):
+            asked = body() | {"text": {"format": form}}
+            reply = client.responses.create(**asked)
+            assert json.loads(reply.output_text).keys() == {field}
+            assert reply.to_dict()["text"]["format"]["schema"] == form["schema"]
+            assert content_hash("responses", asked) in server.stats()["online"]
+
+
+def test_chunked_bodies_are_read(server: LoopbackServer) -> None:
+    raw = json.dumps(body()).encode()
+    pieces = [raw[start : start + 100] for start in range(0, len(raw), 100)]
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    for _ in range(2):
+        headers = {"transfer-encoding": "chunked"}
+        connection.request("POST", "/v1/responses", iter(pieces), headers, encode_chunked=True)
+        assert connection.getresponse().read()
+    connection.close()
+    assert server.stats()["online"] == {content_hash("responses", body()): 2}
 
 
 def test_entities_have_now_and_then_the_known_failures(client: OpenAI) -> None:
