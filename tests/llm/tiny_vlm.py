@@ -1,11 +1,11 @@
 """A vision-language model made on the spot: real LLaVA classes, weights set by hand, no training.
 
-It answers with one of a few fixed texts: chosen by the picture's strongest colour channel, or, where
-the prompt has a certain word, the text for that word; nothing at all without picture and word. So a
-reply is known beforehand, and the right one proves that the picture arrived and was decoded. How:
-the vision tower passes on mean red, green and blue; the only layer's attention averages them over
-all tokens, which decides how a text begins; from there every piece of a text points at the next
-one, which works because no piece occurs twice.
+It answers with one of a few fixed texts: chosen by the picture's strongest colour channel, or,
+where the prompt has a certain word, the text for that word; nothing at all without picture and
+word. So a reply is known beforehand, and the right one proves that the picture arrived and was
+decoded. How: the vision tower passes on mean red, green and blue; the only layer's attention
+averages them over all tokens, which decides how a text begins; from there every piece of a text
+points at the next one, which works because no piece occurs twice.
 """
 
 from __future__ import annotations
