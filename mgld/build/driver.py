@@ -18,14 +18,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FrameType
 
+from mgld.build.annotating import fetch_replies, reopen_errors
 from mgld.build.config import BuildConfig, save_config
 from mgld.build.facts import learn_facts
 from mgld.build.folder import WORK_FOLDER, locked, open_folder, prune, publish
 from mgld.build.manifest import STAGE_NAMES, Manifest, ShardEntry, fingerprint
-from mgld.build.plan import Context, PlannedShard, Step, plan_step, step_settings
+from mgld.build.plan import Context, Step, plan_step, require_before, shard_task, step_settings
 from mgld.build.progress import Progress, SilentProgress
 from mgld.build.runner import Runner, TaskError, local_runner
-from mgld.build.shards import ShardTask, make_shard
+from mgld.build.shards import make_shard
 from mgld.build.source import SourceIndex, require_source
 from mgld.build.stages import STEPS
 from mgld.build.stages.catalog import listed
@@ -64,16 +65,21 @@ def build_dataset(
     stages: Sequence[str] = STAGE_NAMES,
     workers: int = 1,
     progress: Progress | None = None,
+    retry_errors: bool = False,
+    send: bool = True,
 ) -> Manifest:
     """Build, or bring up to date, the dataset of `config.source` in the folder `out`.
 
     Makes what is missing or no longer fits its inputs and settings, and nothing else. `stages`:
     only these, the ones before them must be complete. `workers`: processes; 1 is this one. The
-    result does not depend on it. Returns the manifest.
+    result does not depend on it. `retry_errors`: annotations that ended in an error are made again,
+    a model's replies for them asked anew. `send`: False asks a model nothing, its replies must be
+    in the ledger. Returns the manifest.
 
     ValueError: a folder that is no build, another build running in it, a stage that lacks what it
     reads, or sizes that the catalog cannot fill. FileNotFoundError: no source. OSError: a full
-    disk. BuildError: a shard failed, or encoder or annotator could not be loaded.
+    disk. BuildError: a shard failed, encoder or annotator could not be loaded, a model's replies
+    could not be had (budget, time, endpoint).
     BuildStoppedError: Ctrl-C or SIGTERM. A call refused before its first shard leaves a finished
     build finished, under the settings it was made with.
     """
@@ -99,7 +105,7 @@ def build_dataset(
             source.refresh(runner, progress)
             context = Context(root, config, facts, manifest, source)
             for step in steps[:1]:
-                _require_before(step, context)
+                require_before(step, context, STEPS)
             if "splits" in stages:
                 _require_sizes(context)
             # Nothing speaks against the call. The facts first: between the two files, a kill leaves
@@ -110,7 +116,9 @@ def build_dataset(
             manifest.save(root)
             save_config(config, root)
             for step in steps:
-                _run_step(step, context, runner, progress, environment)
+                if retry_errors:
+                    reopen_errors(step, context)
+                _run_step(step, context, runner, progress, environment, send)
                 if step.stage == "catalog" and "splits" in stages:
                     _require_sizes(context)
         _drop_environments(manifest)
@@ -196,10 +204,15 @@ def _write_world(config: BuildConfig, root: Path, workers: int, progress: Progre
 
 
 def _run_step(
-    step: Step, context: Context, runner: Runner, progress: Progress, environment: str
+    step: Step,
+    context: Context,
+    runner: Runner,
+    progress: Progress,
+    environment: str,
+    send: bool,
 ) -> None:
     """Make the shards of one step that are missing or stale, and drop those no longer wanted."""
-    _require_before(step, context)
+    require_before(step, context, STEPS)
     manifest, root = context.manifest, context.root
     settings = step_settings(step, context.config, context.facts)
     manifest.stage(step.stage).settings[step.name] = settings
@@ -208,11 +221,12 @@ def _run_step(
     todo = [shard for shard in plan if shard.state != "done"]
     for name in step.seals if todo else ():
         (root / step.stage / name).unlink(missing_ok=True)
-    progress.start(step.key, len(todo), len(plan))
     work = root / WORK_FOLDER / secrets.token_hex(8)
-    tasks = [_task(step, shard, context, work) for shard in todo]
+    tasks = [shard_task(step, shard, context, work) for shard in todo]
     by_id = {shard.spec.id: shard for shard in todo}
     try:
+        fetch_replies(step, tasks, progress, send=send)
+        progress.start(step.key, len(todo), len(plan))
         for task, output in runner.run(make_shard, tasks, lambda _, rows: progress.rows(rows)):
             shard = by_id[task.shard]
             files = publish(output, task, root / step.stage)
@@ -238,20 +252,6 @@ def _run_step(
     progress.end()
 
 
-def _require_before(step: Step, context: Context) -> None:
-    """ValueError unless every step that this one depends on is complete."""
-    wanted = set(step.after)
-    for key in reversed(STEPS):  # those that depend come before what they depend on
-        if key in wanted:
-            wanted |= set(STEPS[key].after)
-    for key, before in STEPS.items():
-        if key in wanted and any(s.state != "done" for s in plan_step(before, context)):
-            raise ValueError(
-                f"stage {step.stage} needs stage {before.stage}, which is not complete: "
-                "run `mgld build` without --stage, or name it too"
-            )
-
-
 def _require_sizes(context: Context) -> None:
     """ValueError where the catalog, if it is complete, is too small for the sizes asked for.
 
@@ -268,21 +268,6 @@ def _require_sizes(context: Context) -> None:
             f"{asked}: {landmarks} landmarks less {test} test records leave at most "
             f"{max(landmarks - test, 0)} training records; see --sizes and --test-size"
         )
-
-
-def _task(step: Step, shard: PlannedShard, context: Context, work: Path) -> ShardTask:
-    return ShardTask(
-        root=context.root,
-        work=work / fingerprint(shard.spec.id)[:16],
-        source_root=context.config.source_root(context.root),
-        config=context.config,
-        facts=context.facts,
-        step=step.key,
-        stage=step.stage,
-        shard=shard.spec.id,
-        argument=shard.spec.argument,
-        versions=shard.versions,
-    )
 
 
 def _environment() -> dict[str, str]:

@@ -67,16 +67,17 @@ def forget_encoder(root: Path) -> None:
 
 def _asked(config: BuildConfig) -> list[str]:
     """The settings that the facts are about."""
-    return [config.encoder, config.device, config.dtype, config.annotator]
+    asked = [config.encoder, config.device, config.dtype, config.annotator]
+    return [*asked, *config.extra_labels]
 
 
 def _ask(task: _FactsTask, report: Report) -> dict[str, Any]:
     """What to remember: the facts, and for what they were learnt."""
-    from mgld.annotate import load_annotator
+    from mgld.build.annotating import config_annotator
     from mgld.build.stages.encoder import drop_encoder, loaded_encoder
 
     drop_encoder()
-    annotator = load_annotator(task.config.annotator, seed=task.config.seed)
+    annotator = config_annotator(task.config, task.root)
     memory = _recall(task.root)
     # Taken before loading: files that change meanwhile have another one and are read again.
     stamp = _stamp(task)

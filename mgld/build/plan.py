@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from mgld.build.config import BuildConfig
 from mgld.build.manifest import BuildFacts, Manifest, ShardEntry, fingerprint
-from mgld.build.shards import Make
+from mgld.build.shards import Make, ShardTask
 from mgld.build.source import SourceIndex
+from mgld.llm import Request
 
 State = Literal["done", "stale", "missing"]
 
@@ -50,6 +51,8 @@ class Step:
     matters to the output besides what is read: a change of any of them remakes the step's shards.
     `after`: the steps that must be complete before `shards` can be listed. `seals`: files of the
     stage that vouch for it as a whole; they are removed before a shard of the step is remade.
+    `requests`: what a model is asked for a shard, where the annotator is one; the driver has it
+    answered before `make` is called.
     """
 
     stage: str
@@ -60,6 +63,7 @@ class Step:
     shards: Callable[[Context], list[ShardSpec]]
     make: Make
     seals: tuple[str, ...] = ()
+    requests: Callable[[ShardTask], Iterator[Request]] | None = None
 
     @property
     def key(self) -> str:
@@ -110,6 +114,36 @@ def plan_step(step: Step, context: Context) -> list[PlannedShard]:
 def step_settings(step: Step, config: BuildConfig, facts: BuildFacts) -> dict[str, Any]:
     """The settings that matter to a step, with the version of its code."""
     return {"code": step.version, **step.settings(config, facts)}
+
+
+def require_before(step: Step, context: Context, steps: dict[str, Step]) -> None:
+    """ValueError unless every one of `steps` that `step` depends on is complete."""
+    wanted = set(step.after)
+    for key in reversed(steps):  # those that depend come before what they depend on
+        if key in wanted:
+            wanted |= set(steps[key].after)
+    for key, before in steps.items():
+        if key in wanted and any(s.state != "done" for s in plan_step(before, context)):
+            raise ValueError(
+                f"stage {step.stage} needs stage {before.stage}, which is not complete: "
+                "run `mgld build` without --stage, or name it too"
+            )
+
+
+def shard_task(step: Step, shard: PlannedShard, context: Context, work: Path) -> ShardTask:
+    """The task of a planned shard, to be made in a folder of its own below `work`."""
+    return ShardTask(
+        root=context.root,
+        work=work / fingerprint(shard.spec.id)[:16],
+        source_root=context.config.source_root(context.root),
+        config=context.config,
+        facts=context.facts,
+        step=step.key,
+        stage=step.stage,
+        shard=shard.spec.id,
+        argument=shard.spec.argument,
+        versions=shard.versions,
+    )
 
 
 def _files_there(root: Path, entry: ShardEntry) -> bool:

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
+from mgld.build.config import BuildConfig
 from mgld.build.driver import build_dataset
 from mgld.build.manifest import FileEntry
 from mgld.build.progress import Progress, SilentProgress
@@ -42,7 +43,9 @@ def verify_build(
 ) -> Verification:
     """Hash every output of a build and compare; with `rebuild`, build it anew and compare too.
 
-    The rebuild goes into a temporary folder beside the build and needs as much space.
+    The rebuild goes into a temporary folder beside the build and needs as much space. A model's
+    replies come from the build's ledger; none is asked for anew.
+
     FileNotFoundError where `root` is no build, ValueError where nothing is built in it yet.
     """
     view = BuildView(root)
@@ -56,7 +59,11 @@ def verify_build(
         parent = view.root.absolute().parent
         with tempfile.TemporaryDirectory(prefix=".mgld-rebuild-", dir=parent) as folder:
             again = build_dataset(
-                view.config, Path(folder) / "build", workers=workers, progress=progress
+                _from_the_same_replies(view),
+                Path(folder) / "build",
+                workers=workers,
+                progress=progress,
+                send=False,
             )
         found = again.files()
         bad += [
@@ -70,6 +77,14 @@ def verify_build(
                 "rebuild; vectors are only reproducible on the same ones"
             )
     return Verification(ok=not bad, files=len(expected), rebuilt=rebuild, bad=bad, notes=notes)
+
+
+def _from_the_same_replies(view: BuildView) -> BuildConfig:
+    """The build's configuration, with its ledger named for a build in another folder."""
+    if view.config.model is None:
+        return view.config
+    ledger = view.config.ledger_path(view.root.absolute())
+    return view.config.model_copy(update={"ledger": str(ledger)})
 
 
 def _check(root: Path, expected: dict[str, FileEntry], progress: Progress) -> list[BadFile]:

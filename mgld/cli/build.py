@@ -24,6 +24,17 @@ STAGES = (
     "dataset",
 )
 
+LLM_OPTIONS = {
+    "base_url": "base_url",
+    "max_usd": "max_usd",
+    "batch": "batch",
+    "concurrency": "concurrency",
+    "rpm": "requests_per_minute",
+    "tpm": "tokens_per_minute",
+    "api": "api",
+}
+"""Option -> setting of `llm`; prices and deadlines are set in the YAML file."""
+
 
 def _sizes(
     context: click.Context, parameter: click.Parameter, value: str | None
@@ -43,7 +54,10 @@ def _sizes(
     "--encoder", help="nano, NAME:PRETRAINED or a folder.  [default: ViT-L-14-336:openai]"
 )
 @click.option("--device", help="Where the encoder runs: cpu, cuda, cuda:1.  [default: cpu]")
-@click.option("--annotator", help="Who writes stages 2 and 3.  [default: template]")
+@click.option(
+    "--annotator",
+    help="Who writes stages 2 and 3: template (offline) or openai:MODEL.  [default: template]",
+)
 @click.option(
     "--config",
     "config_file",
@@ -64,6 +78,28 @@ def _sizes(
 @click.option("--seed", type=click.IntRange(min=0), help="Key of every draw.  [default: 0]")
 @click.option("--sizes", callback=_sizes, help="Subset sizes, e.g. 250,500.  [default: by scale]")
 @click.option("--test-size", type=click.IntRange(min=0), help="Test records.  [default: by scale]")
+@click.option(
+    "--base-url",
+    help="For openai:MODEL: an endpoint like http://127.0.0.1:8000/v1.  [default: OpenAI's]",
+)
+@click.option("--max-usd", type=click.FloatRange(min=0), help="Stop before more is spent.")
+@click.option(
+    "--batch/--no-batch", default=None, help="Ask in batches: half the price, within a day."
+)
+@click.option("--concurrency", type=click.IntRange(min=1), help="Requests at once.  [default: 32]")
+@click.option("--rpm", type=click.IntRange(min=1), help="Requests per minute at most.")
+@click.option("--tpm", type=click.IntRange(min=1), help="Tokens per minute at most.")
+@click.option(
+    "--api",
+    type=click.Choice(["auto", "responses", "chat", "chat-json", "chat-text"]),
+    help="How the endpoint is spoken to.  [default: auto, the strictest it takes]",
+)
+@click.option(
+    "--ledger",
+    type=click.Path(dir_okay=False),
+    help="File of the model's replies.  [default: ledger.sqlite in --out]",
+)
+@click.option("--retry-errors", is_flag=True, help="Make annotations again that ended in an error.")
 @click.option("--json", "as_json", is_flag=True, help="Print the status as JSON when done.")
 @user_errors
 def build(
@@ -72,6 +108,7 @@ def build(
     config_file: Path | None,
     stages: tuple[str, ...],
     workers: int | None,
+    retry_errors: bool,
     as_json: bool,
     **settings: Any,
 ) -> None:
@@ -80,6 +117,7 @@ def build(
     \b
     mgld build --source world:500 --encoder nano --out out/small
     mgld build --source gldv2/ --out out/mgld --workers 8
+    mgld build --source gldv2/ --out out/mgld --annotator openai:MODEL --max-usd 20
     """
     from mgld.build import build_dataset, build_status
     from mgld.build.progress import shown_progress
@@ -92,6 +130,7 @@ def build(
             stages=stages or STAGES,
             workers=workers or default_workers(),
             progress=progress,
+            retry_errors=retry_errors,
         )
     _show(build_status(out), as_json)
 
@@ -106,7 +145,12 @@ def _resolve(
         config_file = out / CONFIG_FILE
         if not config_file.is_file():
             raise click.UsageError("give --source DIR or --source world:N (or a --config with it)")
-    return load_config(config_file, {"source": source, **settings})
+    llm = {
+        name: value
+        for option, name in LLM_OPTIONS.items()
+        if (value := settings.pop(option)) is not None
+    }
+    return load_config(config_file, {"source": source, "llm": llm or None, **settings})
 
 
 @click.command()

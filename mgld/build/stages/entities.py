@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pyarrow as pa
 
-from mgld.annotate import load_annotator
+from mgld.build.annotating import config_annotator, model_annotator
 from mgld.build.plan import Context, ShardSpec, Step
 from mgld.build.runner import Report
 from mgld.build.shards import Made, ShardTask
 from mgld.build.source import GROUND_TRUTH
 from mgld.build.stages.catalog import chunk_ids
+from mgld.build.stages.chosen_images import ChosenImages
 from mgld.build.stages.landmark_rows import annotator_settings
 from mgld.build.stages.qa import qa_tasks, write_records
+from mgld.llm import Request
 from mgld.schema import EntityRecord, EntityTask, QaRecord
 
 SCHEMA = pa.schema(
@@ -44,12 +48,27 @@ def shards(context: Context) -> list[ShardSpec]:
     ]
 
 
-def make(task: ShardTask, report: Report) -> Made:
-    """Write one EntityRecord per landmark of the chunk; without an answer there are no entities."""
-    annotator = load_annotator(task.config.annotator, seed=task.config.seed)
-    answers = [QaRecord.model_validate(row) for row in task.table("qa", task.shard).to_pylist()]
+def entity_tasks(task: ShardTask, answers: list[QaRecord]) -> tuple[list[EntityTask], ChosenImages]:
+    """The chunk's landmarks that have an answer, and their images."""
     tasks, _, images = qa_tasks(task)
     wanted = [EntityTask(qa_task=tasks[qa.landmark_id], qa=qa) for qa in answers if _asked(qa)]
+    return wanted, images
+
+
+def requests(task: ShardTask) -> Iterator[Request]:
+    """What a model is asked for the chunk."""
+    from mgld.annotate.model import task_image
+
+    annotator = model_annotator(task.config, task.root)
+    wanted, images = entity_tasks(task, _answers(task))
+    return (annotator.entities_request(each, task_image(each.qa_task, images)) for each in wanted)
+
+
+def make(task: ShardTask, report: Report) -> Made:
+    """Write one EntityRecord per landmark of the chunk; without an answer there are no entities."""
+    annotator = config_annotator(task.config, task.root)
+    answers = _answers(task)
+    wanted, images = entity_tasks(task, answers)
     records = annotator.annotate(wanted, images)
     records += [
         EntityRecord(
@@ -65,6 +84,10 @@ def make(task: ShardTask, report: Report) -> Made:
     return write_records(task, records, len(answers), SCHEMA)
 
 
+def _answers(task: ShardTask) -> list[QaRecord]:
+    return [QaRecord.model_validate(row) for row in task.table("qa", task.shard).to_pylist()]
+
+
 def _asked(qa: QaRecord) -> bool:
     return qa.status == "ok"
 
@@ -77,4 +100,5 @@ STEP = Step(
     settings=annotator_settings,
     shards=shards,
     make=make,
+    requests=requests,
 )

@@ -16,12 +16,16 @@ LABELS = ["name", "hierarchical_label", "supercategory", "natural_or_human_made"
 
 
 def annotator_settings(config: BuildConfig, facts: BuildFacts) -> dict[str, Any]:
-    """What of an annotator can change a record."""
-    return {
+    """What of an annotator can change a record; where and how a model is asked cannot."""
+    settings: dict[str, Any] = {
         "annotator": facts.annotator_id,
         "prompt_version": facts.prompt_version,
         "seed": config.seed,
     }
+    if config.model is not None:
+        settings["parameters"] = config.parameters.model_dump(mode="json")
+        settings["extra_labels"] = config.extra_labels
+    return settings
 
 
 def chunk_landmarks(task: ShardTask) -> dict[int, dict[str, Any]]:

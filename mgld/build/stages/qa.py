@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
 
-from mgld.annotate import load_annotator
+from mgld.build.annotating import config_annotator, model_annotator
 from mgld.build.plan import Context, ShardSpec, Step
 from mgld.build.runner import Report
 from mgld.build.shards import Made, ShardTask, count, write_parquet
@@ -14,6 +15,7 @@ from mgld.build.source import GROUND_TRUTH
 from mgld.build.stages.catalog import chunk_ids
 from mgld.build.stages.chosen_images import ChosenImages, Place
 from mgld.build.stages.landmark_rows import annotator_settings, chunk_landmarks, world_facts
+from mgld.llm import Request
 from mgld.schema import QaRecord, QaTask
 
 SCHEMA = pa.schema(
@@ -70,9 +72,18 @@ def qa_tasks(task: ShardTask) -> tuple[dict[int, QaTask], dict[int, str], Chosen
     return tasks, others, ChosenImages(task.source_root, places)
 
 
+def requests(task: ShardTask) -> Iterator[Request]:
+    """What a model is asked for the chunk."""
+    from mgld.annotate.model import task_image
+
+    annotator = model_annotator(task.config, task.root)
+    tasks, _, images = qa_tasks(task)
+    return (annotator.qa_request(each, task_image(each, images)) for each in tasks.values())
+
+
 def make(task: ShardTask, report: Report) -> Made:
     """Write one QaRecord per landmark of the chunk, by landmark_id; without an image, `skipped`."""
-    annotator = load_annotator(task.config.annotator, seed=task.config.seed)
+    annotator = config_annotator(task.config, task.root)
     tasks, others, images = qa_tasks(task)
     records = annotator.answer(list(tasks.values()), images)
     records += [
@@ -105,4 +116,5 @@ STEP = Step(
     settings=annotator_settings,
     shards=shards,
     make=make,
+    requests=requests,
 )
