@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "world": ("mgld.cli.world:world", "Write a procedural stand-in for Google Landmarks v2."),
     "build": ("mgld.cli.build:build", "Build the dataset from a source folder or a world."),
     "plan": ("mgld.cli.plan:plan", "What a model's answers will cost, before anything is sent."),
+    "annotate": ("mgld.cli.annotate:annotate", "Ask a model in batches: submit, poll, collect."),
     "status": (
         "mgld.cli.build:status",
         "Show what a build has done and what is missing.",

@@ -18,7 +18,7 @@ def user_errors(function: Callable[P, R]) -> Callable[P, R]:
     """Turn errors a user can act on into a click error, exit 1.
 
     ValueError and OSError (wrong input, full disk) become one line; a build that failed or was
-    stopped says so, a worker's traceback above it.
+    stopped says so, a worker's traceback above it, and so does a run of requests.
     """
 
     @wraps(function)
@@ -31,8 +31,9 @@ def user_errors(function: Callable[P, R]) -> Callable[P, R]:
             raise click.ClickException(str(error)) from error
         except RuntimeError as error:
             from mgld.build import BuildError, BuildStoppedError  # help must import nothing
+            from mgld.llm.errors import GatherStoppedError
 
-            if not isinstance(error, BuildError | BuildStoppedError):
+            if not isinstance(error, BuildError | BuildStoppedError | GatherStoppedError):
                 raise
             if isinstance(error, BuildError) and error.details:
                 click.echo(error.details, err=True)

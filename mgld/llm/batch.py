@@ -20,6 +20,17 @@ from mgld.llm.online import Gathered
 from mgld.llm.request import Request
 from mgld.llm.settings import LlmSettings
 
+__all__ = [
+    "POLL_SECONDS",
+    "BatchState",
+    "Collected",
+    "Submitted",
+    "collect",
+    "poll",
+    "run_batches",
+    "submit",
+]
+
 POLL_SECONDS = 60.0
 AWAY_SECONDS = 6 * 3600.0
 """So long `run_batches` waits for an endpoint that has become unreachable: batches run a day."""

@@ -33,8 +33,8 @@ def test_help_imports_nothing_heavy() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["demo", "fetch", "world", "build", "plan", "status", "verify", "subset", "score", "encoder"]
-    + ["report"],
+    ["demo", "fetch", "world", "build", "plan", "annotate", "status", "verify", "subset", "score"]
+    + ["encoder", "report"],
 )
 def test_a_commands_help_imports_nothing_heavy(command: str) -> None:
     assert not _modules(command, "--help") & set(HEAVY)
