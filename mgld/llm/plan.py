@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from mgld.llm.batch_file import MAX_BYTES, MAX_REQUESTS
 from mgld.llm.estimate import estimate, upper_bound_usd
 from mgld.llm.images import sent_size
 from mgld.llm.ledger import NANO, Ledger
@@ -17,9 +18,6 @@ from mgld.llm.request import Request
 from mgld.llm.settings import LlmSettings
 from mgld.schema import Record
 
-BATCH_REQUESTS = 50_000
-BATCH_BYTES = 200_000_000
-"""Limits of the Batch API on one file: requests, and bytes with the images in base64."""
 ASSUMED_SECONDS = 6.0
 """Seconds a reply is taken to need where the ledger has none to say."""
 JPEG_BYTES_PER_PIXEL = 0.4
@@ -168,7 +166,7 @@ def plan_stage(
         online_usd=_usd(price, tokens, 0, output, batch=False),
         batch_usd=_usd(price, tokens, 0, output, batch=True),
         most_usd=None if price is None else most,
-        batch_files=max(-(-to_send // BATCH_REQUESTS), -(-size // BATCH_BYTES)),
+        batch_files=max(-(-to_send // MAX_REQUESTS), -(-size // MAX_BYTES)),
         batch_bytes=size,
         minutes=minutes,
         binds=binds,

@@ -117,6 +117,18 @@ def test_the_real_cost_never_passes_the_bound(
         )
 
 
+@pytest.mark.parametrize("letter", ["x", "é", "鬱", "\U0001f9ff", "\ud800"])
+def test_long_texts_are_bounded_by_their_bytes_in_every_script(letter: str) -> None:
+    text = letter * 5000
+    worst = 5000 * len(letter.encode(errors="surrogatepass"))
+    for fields in ({"text": text}, {"text": "", "instructions": text}):
+        asked = request(image=None, schema=None, **fields)
+        assert upper_bound_tokens(asked, estimate(asked, None, None))[0] >= worst
+    schema = OutputSchema(name="s", json_schema={"enum": [letter] * 5000})
+    asked = request(image=None, schema=schema)
+    assert upper_bound_tokens(asked, estimate(asked, None, None))[0] >= 2 * worst
+
+
 def test_an_unknown_family_is_bounded_by_the_largest_known() -> None:
     asked = request(model="my-model")
     tokens, _ = upper_bound_tokens(asked, estimate(asked, 768, 768))

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from mgld.llm.batch_file import MAX_BYTES, MAX_REQUESTS
 from mgld.llm.estimate import estimate
 from mgld.llm.ledger import Claim, Ledger, Settle, StoredReply
 from mgld.llm.plan import (
     ASSUMED_SECONDS,
-    BATCH_BYTES,
-    BATCH_REQUESTS,
     Planned,
     StagePlan,
     online_minutes,
@@ -144,11 +143,11 @@ def test_the_tightest_limit_binds(settings: dict[str, int], minutes: float, bind
 def test_batches_split_by_requests_and_by_bytes() -> None:
     assert plan(planned(1)).batch_files == 1
     small = [Planned(request(number, image=None)) for number in range(2)]
-    assert plan(small * (BATCH_REQUESTS // 2 + 1)).batch_files == 2
+    assert plan(small * (MAX_REQUESTS // 2 + 1)).batch_files == 2
     heavy = Planned(request(1), 700, 700, 1_400_000)
     found = plan([heavy] * 150)
     assert found.batch_bytes > 150 * 1_400_000 * 4 / 3
-    assert found.batch_files == -(-found.batch_bytes // BATCH_BYTES) == 2
+    assert found.batch_files == -(-found.batch_bytes // MAX_BYTES) == 2
 
 
 def test_bytes_of_an_image_follow_what_is_sent_of_it() -> None:
