@@ -307,3 +307,26 @@ def test_too_large_a_file_is_refused(server: LoopbackServer, client: OpenAI) -> 
     with pytest.raises(openai.APIStatusError) as raised:
         upload(client, [line(0), line(1)])
     assert raised.value.status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("rule", "again_the_same"),
+    [
+        ({"fault": "refusal"}, True),
+        ({"fault": "line_error", "status": 400}, True),
+        ({"fault": "line_error", "status": 500}, False),
+    ],
+)
+def test_what_lies_in_the_content_stays_and_what_does_not_passes(
+    server: LoopbackServer, client: OpenAI, rule: dict[str, Any], again_the_same: bool
+) -> None:
+    server.set_faults({"rules": [{**rule, "share": 0.5}]})
+
+    def hit() -> set[str]:
+        batch = wait(client, submit(client, [line(n) for n in range(30)]))
+        refused = [r for r in rows(client, batch.output_file_id) if '"refusal"' in json.dumps(r)]
+        return ids(rows(client, batch.error_file_id)) | ids(refused)
+
+    first = hit()
+    assert 5 < len(first) < 25
+    assert (hit() == first) == again_the_same
