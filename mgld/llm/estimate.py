@@ -1,6 +1,7 @@
 """What a request will take, expected and at most, before it is sent.
 
-Expected tokens are for planning, by rules that lean to the high side:
+Expected tokens are for planning, by rules that lean to the high side (docs/definitions.md, "Tokens
+and money"):
 
 text    a token per 4 ASCII characters, and per 2 UTF-8 bytes of other characters: about English as
         it is; accented letters 1, Chinese or Japanese characters 1.5.
