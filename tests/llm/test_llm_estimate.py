@@ -117,7 +117,7 @@ def test_the_real_cost_never_passes_the_bound(
         )
 
 
-@pytest.mark.parametrize("letter", ["x", "é", "鬱", "\U0001f9ff", "\ud800"])
+@pytest.mark.parametrize("letter", ["x", "é", "鬱", "\U0001f9ff"])
 def test_long_texts_are_bounded_by_their_bytes_in_every_script(letter: str) -> None:
     text = letter * 5000
     worst = 5000 * len(letter.encode(errors="surrogatepass"))
