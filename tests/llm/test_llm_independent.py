@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from click.testing import CliRunner
 from independent_server import serving
 from openai import (
     InternalServerError,
@@ -40,6 +41,9 @@ from openai import (
 )
 from tiny_vlm import CHANNELS, IMAGE_TOKENS, make_babbling_vlm, make_tiny_vlm
 
+from mgld.annotate.replies import ENTITIES_SCHEMA, QA_SCHEMA, QaReply, entities_reply
+from mgld.build import BuildView
+from mgld.cli import main
 from mgld.llm.errors import EndpointError
 from mgld.llm.ledger import Ledger, StoredReply
 from mgld.llm.online import Gathered, gather
@@ -47,13 +51,20 @@ from mgld.llm.request import Image, Parameters, Request
 from mgld.llm.settings import Api, LlmSettings
 from mgld.llm.structured import output_schema, read_structured
 from mgld.llm.wire import read_reply
-from mgld.schema import Record
 
 KIND_WORD = "hierarchical_label"
 REPLIES = {
     channel: json.dumps({"answer": f"The picture is mostly {channel}.", "location": None})
     for channel in CHANNELS
-} | {KIND_WORD: json.dumps({"entities": ["grey stone", "round arch"], KIND_WORD: "castle"})}
+}
+REPLIES[KIND_WORD] = json.dumps(
+    {
+        "entities": ["pointed arches", "grey stone walls", "round window"],
+        KIND_WORD: "church",
+        "aliases": [],
+        "place_hints": ["Europe"],
+    }
+)
 SCHEMA = {  # which no reply of the model fits
     "type": "object",
     "properties": {"colour": {"type": "string"}},
@@ -208,22 +219,8 @@ def test_a_babbling_model_is_cut_off_and_no_json(server: Server) -> None:
         json.loads(text)
 
 
-class Answer(Record):
-    """What REPLIES hold."""
-
-    answer: str
-    location: str | None
-
-
-class Kinds(Record):
-    """What the reply to KIND_WORD holds."""
-
-    entities: list[str]
-    hierarchical_label: str | None
-
-
 def requests(model: str) -> list[Request]:
-    """Of each colour's picture an Answer, and of the last one Kinds."""
+    """What stage 2 wants of each colour's picture, and what stage 3 wants of the last one."""
     made = [
         Request(
             purpose="qa",
@@ -233,14 +230,14 @@ def requests(model: str) -> list[Request]:
             instructions="Say what you see.",
             text="What is this? Где это? " * 20,
             image=Image(channel * 8, partial(picture, channel)),
-            schema=output_schema(Answer, "answer"),
+            schema=output_schema(QaReply, QA_SCHEMA),
             parameters=Parameters(max_output_tokens=60),
         )
         for channel in CHANNELS
     ]
     text = f"Give entities and {KIND_WORD}."
-    kinds = replace(made[-1], purpose="entities", text=text, schema=output_schema(Kinds, "kinds"))
-    return [*made, kinds]
+    schema = output_schema(entities_reply(), ENTITIES_SCHEMA)
+    return [*made, replace(made[-1], purpose="entities", text=text, schema=schema)]
 
 
 def gathered(
@@ -263,12 +260,12 @@ def test_gather_is_answered_and_asks_nothing_twice(
     assert (done.api, done.answered, done.errors, done.retries, done.lost) == (spoken, 4, 0, 0, 0)
     said = [read_reply(reply.api, reply.http_status, reply.raw) for reply in replies]
     for channel, reply in zip(CHANNELS, said, strict=False):
-        assert read_structured(Answer, reply.text).value == Answer.model_validate_json(
+        assert read_structured(QaReply, reply.text).value == QaReply.model_validate_json(
             REPLIES[channel]
         )
-    assert read_structured(Kinds, said[-1].text).value == Kinds.model_validate_json(
-        REPLIES[KIND_WORD]
-    )
+    assert read_structured(
+        entities_reply(), said[-1].text
+    ).value == entities_reply().model_validate_json(REPLIES[KIND_WORD])
     assert [reply.output_tokens for reply in replies] == [
         server.reply_tokens[cue] for cue in (*CHANNELS, KIND_WORD)
     ]
@@ -291,7 +288,7 @@ def test_gather_keeps_what_babbling_costs_and_says_why_it_is_of_no_use(
     for reply in replies:
         said = read_reply(reply.api, reply.http_status, reply.raw)
         assert (said.status, said.truncated, said.output_tokens) == ("ok", True, 60)
-        read = read_structured(Answer, said.text)
+        read = read_structured(QaReply, said.text)
         assert read.value is None
         assert "not JSON" in read.reason
 
@@ -302,3 +299,29 @@ def test_gather_stops_at_a_model_that_is_not_there(
     monkeypatch.setattr("mgld.llm.limits.FIRST_BACKOFF", 0.01)
     with pytest.raises(EndpointError, match="Internal Server Error"):
         gathered(tmp_path / "ledger.sqlite", server, "no/such-model")
+
+
+@pytest.mark.slow
+def test_a_whole_build_is_annotated_and_made_again_from_its_ledger_alone(
+    server: Server, tmp_path: Path
+) -> None:
+    def build(name: str, base_url: str) -> BuildView:
+        command = ["build", "--source", "world:12", "--encoder", "nano", "--workers", "1"]
+        command += ["--annotator", f"openai:{server.model}", "--base-url", base_url]
+        command += ["--ledger", str(tmp_path / "ledger.sqlite"), "--out", str(tmp_path / name)]
+        result = CliRunner().invoke(main, command)
+        assert result.exit_code == 0, result.output
+        return BuildView(tmp_path / name)
+
+    made = build("made", server.base_url)
+    qa, entities = (made.table(stage, "part").to_pylist() for stage in ("qa", "entities"))
+    assert {row["status"] for row in (*qa, *entities)} == {"ok"}
+    said = {json.loads(REPLIES[channel])["answer"] for channel in CHANNELS}
+    answers = {row["conversation"][1]["content"] for row in qa}
+    assert answers <= said
+    assert len(answers) > 1  # it is the pictures that make the difference
+    assert {row["hierarchical_label"] for row in entities} == {"church"}
+
+    again = build("again", "http://127.0.0.1:9/v1")
+    for stage in ("qa", "entities"):
+        assert again.table(stage, "part") == made.table(stage, "part")
