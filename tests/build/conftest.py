@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 from build_source import write_encoder, write_source
 
 from mgld.build import BuildConfig, BuildView, build_dataset, load_config
+
+sys.path.append(str(Path(__file__).parents[1] / "llm"))  # the loopback endpoint, `openai_server`
 
 
 @pytest.fixture(scope="session")
