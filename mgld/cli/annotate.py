@@ -79,7 +79,7 @@ def poll(folder: Path, as_json: bool) -> None:
         click.echo(_state_line(state))
     running = sum(state.state != "ended" for state in states)
     ready = sum(_ready(state) for state in states)
-    click.echo(f"{len(states):,} batches, {running:,} not collected, {ready:,} of them have ended")
+    click.echo(f"{_batches(len(states))}, {running:,} not collected, {ready:,} of them have ended")
     if ready:
         click.echo(f"next: `mgld annotate collect {folder}`")
 
@@ -150,7 +150,7 @@ def _say_complete(folder: Path) -> None:
 
 
 def _submitted_lines(stage: str, sent: Submitted) -> list[str]:
-    said = f"{stage}: {sent.batches:,} batches submitted with {sent.sent:,} requests"
+    said = f"{stage}: {_batches(sent.batches)} submitted with {sent.sent:,} requests"
     if sent.batches:
         said += f", {sent.bytes / 1e6:,.1f} MB, "
         most = sent.most_usd
@@ -169,7 +169,7 @@ def _submitted_lines(stage: str, sent: Submitted) -> list[str]:
 
 
 def _collected_lines(found: Collected) -> list[str]:
-    said = f"{found.ended:,} batches had ended, {found.running:,} are running; "
+    said = f"{_batches(found.ended)} had ended, {found.running:,} still running; "
     said += f"{found.replies:,} replies stored, ${found.usd:,.4f}"
     lines = [said]
     for number, what in (
@@ -197,6 +197,10 @@ def _state_line(state: BatchState) -> str:
     words = [state.batch_id or "(no id yet)", status, progress, f"{hours:,.1f} h"]
     note = state.note if state.note != state.status else ""
     return "  ".join(words + ([note] if note else []))
+
+
+def _batches(number: int) -> str:
+    return f"{number:,} batch" if number == 1 else f"{number:,} batches"
 
 
 def _ready(state: BatchState) -> bool:

@@ -56,7 +56,7 @@ class Collected(Record):
     Counts of requests: `replies` stored, of them `errors` without a usable HTTP reply; `released`
     to be sent again, of them `missing` from the files. Counts of lines that belong to no request of
     their batch (`unknown`), repeat one (`duplicate`) or cannot be read (`broken`). `refused`: why
-    the endpoint refused whole batches. `notes`: what else a person should know.
+    the endpoint refused batches, or all that it was asked. `notes`: what else a person should know.
     """
 
     ended: int = 0
@@ -201,6 +201,8 @@ class Collector:
             self._notes.append(f"{batch.id}: the endpoint has its results no more")
         reading.finish(paid=batch.output_file_id in absent)
         self._book.end(row.tag, batch.status)
+        if reading.refused:
+            self._refused.append(f"requests of {batch.id}: {reading.refused}")
         self._counts += reading.counts
         self._usd += reading.usd
 

@@ -56,7 +56,7 @@ class BatchEndpoint:
         def call() -> str:
             with path.open("rb") as content:
                 file = (name, content, "application/jsonl")
-                return self._transfer.files.create(file=file, purpose="batch").id
+                return _with_id(self._transfer.files.create(file=file, purpose="batch")).id
 
         return self._patiently("uploading a batch's file", call)
 
@@ -70,12 +70,13 @@ class BatchEndpoint:
         from openai import APIConnectionError, APIStatusError
 
         try:
-            return self._client.batches.create(
+            batch = self._client.batches.create(
                 completion_window="24h",
                 endpoint=api_path,  # type: ignore[arg-type]  # a literal of all endpoints
                 input_file_id=file_id,
                 metadata={METADATA: tag},
             )
+            return _with_id(batch)
         except APIConnectionError as error:
             words = self._words("creating a batch", error)
             if isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout):
@@ -110,7 +111,9 @@ class BatchEndpoint:
 
     def retrieve(self, batch_id: str) -> Batch | None:
         """A batch as it is now; None where the endpoint does not know it."""
-        return self._known("reading a batch", lambda: self._client.batches.retrieve(batch_id))
+        return self._known(
+            "reading a batch", lambda: _with_id(self._client.batches.retrieve(batch_id))
+        )
 
     def cancel(self, batch_id: str) -> None:
         """Ask for a batch to be cancelled; nothing where that is no longer possible."""
@@ -189,6 +192,13 @@ class BatchEndpoint:
         if isinstance(error, NotFoundError):
             text += "; an endpoint without the Batch API is used online, without --batch"
         return text
+
+
+def _with_id(value: T) -> T:
+    """`value`, if it is an object of the API; ValueError for the page of some proxy."""
+    if not isinstance(getattr(value, "id", None), str):
+        raise ValueError(f"not a reply of this API: {str(value)[:200]!r}")
+    return value
 
 
 def _may_pass(error: APIStatusError) -> bool:

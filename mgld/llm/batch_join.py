@@ -13,13 +13,15 @@ from mgld.llm.batch_book import AGAIN, CHANGES_PER_COMMIT, BatchBook, BatchRow
 from mgld.llm.batch_file import Result
 from mgld.llm.client import HttpReply, redact
 from mgld.llm.ledger import Change, Release, Settle, StoredReply
-from mgld.llm.outcome import outcome_of
+from mgld.llm.outcome import Outcome, outcome_of
 from mgld.llm.prices import Price, cost_usd, find_price
 from mgld.llm.settings import Api, LlmSettings
 from mgld.llm.wire import read_reply
 
 TRIES = 5
 """A request that went through so many batches in vain gets an error reply."""
+HOPELESS = 20
+"""So many refused requests and no answer in a batch: the call is wrong, not the requests."""
 
 
 class BatchJoin:
@@ -38,6 +40,8 @@ class BatchJoin:
         self._keys = {each.key for each in attempts}
         self._open = {each.key: each.id for each in attempts if each.open}
         self._bad: dict[str, Result] = {}
+        self._answered = len(attempts) > len(self._open)
+        self.refused = ""
         self._changes: list[Change] = []
         self.usd = 0.0
         self.counts: Counter[str] = Counter()
@@ -65,6 +69,8 @@ class BatchJoin:
             if result.key not in self._open:
                 return  # its reply is stored, by this collect or by one that was stopped
             if 200 <= result.http_status < 300:
+                self._answered = True
+                self._bad.pop(result.key, None)
                 self._settle(result)
             else:
                 self._bad[result.key] = result
@@ -73,30 +79,52 @@ class BatchJoin:
         """Say of what is left what is to become of it. `paid`: replies there were, but are gone."""
         self.counts += self._lines
         tries = self._book.tries() if self._open else {}
-        api: Api = self._row.api  # type: ignore[assignment]
+        judged = {key: self._judge(result) for key, result in self._bad.items()}
+        hopeless = self._hopeless(judged)
         for key in list(self._open):
-            result = self._bad.get(key)
-            if result is None:
+            outcome = judged.get(key)
+            if outcome is None:
                 self.counts["missing"] += 1
-                result = Result(key, 0, b"", "", "it is not in the batch's results")
-            why = result.reason
-            if result.http_status:
-                said = redact(result.raw.decode(), self._settings).encode()
-                result = result._replace(raw=said)
-                outcome = outcome_of(HttpReply(result.http_status, said, None), api)
-                if outcome.kind == "answered":
-                    self._settle(result)
-                    continue
-                why = outcome.reason
+                outcome = Outcome("again", "it is not in the batch's results", paid)
+            if outcome.kind == "answered" and not hopeless:
+                self._settle(self._bad[key])
+                continue
+            if outcome.kind != "again":
+                # No try of this request: nobody's would go well until something is put right.
+                self.refused = outcome.reason
+                self._release(key, f"refused: {outcome.reason}", False)
+                continue
             number = tries.get(key, 0) + 1
             if number >= TRIES:
-                last = f"given up after {number} batches, last: {redact(why, self._settings)}"
+                last = f"given up after {number} batches, last: {outcome.reason}"
                 self._settle(Result(key, 0, last.encode()))
-                continue
-            lost = paid and key not in self._bad
-            self._add(Release(self._open.pop(key), f"{AGAIN}: {why}", lost))
-            self.counts["released"] += 1
+            else:
+                self._release(key, f"{AGAIN}: {outcome.reason}", outcome.paid)
         self._commit()
+
+    def _judge(self, result: Result) -> Outcome:
+        """What a line without an answer means."""
+        if not result.http_status:
+            return Outcome("again", redact(result.reason, self._settings))
+        raw = redact(result.raw.decode(), self._settings).encode()
+        self._bad[result.key] = result._replace(raw=raw)
+        api: Api = self._row.api  # type: ignore[assignment]
+        return outcome_of(HttpReply(result.http_status, raw, None), api)
+
+    def _hopeless(self, judged: dict[str, Outcome]) -> bool:
+        """Whether the batch was refused request by request."""
+        if self._answered or len(self._bad) < max(HOPELESS, len(self._keys)):
+            return False
+        return all(
+            outcome.kind == "answered"
+            and read_reply(self._row.api, self._bad[key].http_status, self._bad[key].raw).status
+            == "error"
+            for key, outcome in judged.items()
+        )
+
+    def _release(self, key: str, outcome: str, paid: bool) -> None:
+        self._add(Release(self._open.pop(key), outcome, paid))
+        self.counts["released"] += 1
 
     def _settle(self, result: Result) -> None:
         said = read_reply(self._row.api, result.http_status, result.raw)

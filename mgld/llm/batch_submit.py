@@ -82,6 +82,7 @@ class Submitter:
         create: ask again for a batch that the endpoint turns out not to have.
         """
         uncertain = 0
+        self._path.unlink(missing_ok=True)
         for row in self._book.batches("intended"):
             # No batch was asked for, so nothing is lost; what is wanted now is claimed afresh.
             self._book.end(

@@ -195,6 +195,12 @@ def test_too_many_requests_is_no_reason_to_wait_for_the_list(
     assert case.server.stats()["batches_created"] == 1
 
 
+def test_a_page_that_is_no_reply_is_looked_into(case: Case) -> None:
+    faults(case, {"fault": "broken_json", "on": "batches", "ordinals": [0]})
+    run(case, make_requests(3))
+    assert case.server.stats()["batches_created"] == 1
+
+
 def test_of_two_copies_one_is_cancelled(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     """The list lags longer than the grace: the second copy is seen later, and cancelled."""
     monkeypatch.setattr(batch_submit, "GRACE_SECONDS", 0.1)
@@ -460,6 +466,46 @@ def test_a_batch_that_fails_validation_says_why_and_gives_back(case: Case) -> No
     assert not case.ledger.open_batched() and case.ledger.money().reserved == 0
     faults(case)
     assert run(case, requests).errors == 0
+
+
+def refuse(status: int, code: str, number: int) -> Any:
+    """Have the first `number` result lines be errors of one kind."""
+
+    def change(lines: list[bytes]) -> list[bytes]:
+        for place, line in enumerate(lines[:number]):
+            row = json.loads(line)
+            body = {"error": {"message": f"cannot do, says {KEY}", "code": code}}
+            row["response"] = {"status_code": status, "body": body}
+            lines[place] = json.dumps(row).encode() + b"\n"
+        return lines
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "number"),
+    [(429, "insufficient_quota", 3), (404, "model_not_found", 3), (400, "unsupported_value", 20)],
+)
+def test_what_nobody_would_be_answered_stops_the_run_and_is_no_reply(
+    case: Case, status: int, code: str, number: int
+) -> None:
+    requests = make_requests(20, image=None)
+    with pytest.MonkeyPatch.context() as patch:
+        edit(patch, refuse(status, code, number))
+        with pytest.raises(EndpointError, match="cannot do") as caught:
+            run(case, requests)
+    assert KEY not in str(caught.value)
+    assert len(case.ledger.answered()) == 20 - number
+    assert not case.ledger.open_batched()
+    assert run(case, requests).errors == 0
+
+
+def test_refused_requests_among_answered_ones_are_error_replies(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = make_requests(40, image=None)
+    edit(monkeypatch, refuse(400, "invalid_image", 39))
+    assert run(case, requests).errors == 39
 
 
 def test_a_full_queue_is_waited_for_and_halved(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
