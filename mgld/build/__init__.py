@@ -2,8 +2,8 @@
 
 `build_dataset(config, out)` makes or completes a build, `BuildView(out)` reads it,
 `build_status(out)` accounts for it and `verify_build(out)` checks it. Parts: `config`, `manifest`,
-`source` (what is there), `plan` (what is to do), `stages` (what a shard is), `runner` (where it is
-made), `folder` and `driver` (what is recorded).
+`source` (what is there), `plan` (what is to do), `stages` (what a shard is), `annotating` (what a
+model is asked before), `runner` (where it is made), `folder` and `driver` (what is recorded).
 """
 
 from mgld.build.config import BuildConfig, load_config

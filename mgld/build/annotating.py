@@ -161,7 +161,7 @@ def _send(
         from mgld.llm.online import gather
 
         done = gather(requests, ledger, config.llm, on_reply=progress.rows)
-    said = f"{done.answered:,} replies, {done.errors:,} of them errors"
+    said = f"{done.answered:,} replies, {done.errors:,} of them HTTP errors"
     if done.usd:
         said += f", ${done.usd:.4f}"
     if done.lost:
