@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from mgld.llm.ledger import Change, Claim, Claimed, Ledger
+from mgld.llm.ledger import Change, Claim, Claimed, Ledger, Release
 
 
 class Commits:
@@ -78,3 +78,6 @@ class Commits:
             for (_, future), result in zip(some, results, strict=True):
                 if future is not None and not future.done():
                     future.set_result(result)
+                elif result is not None and result.state == "granted":
+                    # Who asked was cancelled meanwhile and sends nothing.
+                    self._waiting.append((Release(result.attempt, "stopped"), None))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 
@@ -55,13 +54,12 @@ class Throttle:
         self._slowed = 0.0
         self._not_before = 0.0
 
-    async def turn(self, worker: int) -> None:
-        """Wait until worker number `worker` (from 0) may send."""
-        while True:
-            wait = self._not_before - time.monotonic()
-            if wait <= 0 and worker < int(self._allowed):
-                return
-            await asyncio.sleep(max(wait, LOOK_AGAIN))
+    def wait(self, worker: int) -> float:
+        """Seconds after which worker number `worker` (from 0) may ask again; 0: it may send."""
+        pause = self._not_before - time.monotonic()
+        if pause > 0:
+            return pause
+        return 0.0 if worker < int(self._allowed) else LOOK_AGAIN
 
     def too_many(self, seconds: float) -> None:
         """The endpoint answered 429: nobody sends for so long, and then fewer do."""

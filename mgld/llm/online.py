@@ -14,11 +14,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import islice
 
 from mgld.llm.client import HttpReply, NoReplyError, base_url, open_session, post, redact
 from mgld.llm.commits import Commits
-from mgld.llm.errors import BudgetError, DeadlineError, EndpointError
+from mgld.llm.errors import BudgetError, DeadlineError, EndpointError, GatherStoppedError
 from mgld.llm.estimate import estimate, upper_bound_usd
 from mgld.llm.images import data_url
 from mgld.llm.ledger import Claim, Ledger, Release, Settle, StoredReply
@@ -97,6 +98,8 @@ class _Run:
         self._busy: deque[Request] = deque()
         self._before = self._answered = self._elsewhere = self._errors = self._retries = 0
         self._in_flight = 0
+        self._stopped_by: GatherStoppedError | None = None
+        self._stopping = asyncio.Event()
         self._refused_in_a_row = 0
         self._last_answer = time.monotonic()
 
@@ -107,13 +110,12 @@ class _Run:
             async with (
                 Commits(self._ledger) as self._commits,
                 open_session(self._settings) as self._session,
-                asyncio.timeout(self._settings.total_seconds),
             ):
                 await self._run_workers(requests)
-        except TimeoutError:
-            raise DeadlineError(f"the time given (total_seconds) is over; {_SAY}") from None
         finally:
             self._image_threads.shutdown(wait=False, cancel_futures=True)
+        if self._stopped_by:
+            raise self._stopped_by
         return Gathered(
             before=self._before,
             answered=self._answered,
@@ -127,9 +129,13 @@ class _Run:
         )
 
     async def _run_workers(self, requests: Iterator[Request]) -> None:
-        """Feed the workers until every request is done; the first failure stops them all."""
+        """Feed the workers until every request is done, or something stops the run."""
         known = self._ledger.answered() | self._ledger.open_batched()
         queue: asyncio.Queue[Request | None] = asyncio.Queue(self._settings.concurrency)
+        if self._settings.total_seconds is not None:
+            over = DeadlineError(f"the time given (total_seconds) is over; {_SAY}")
+            loop = asyncio.get_running_loop()
+            loop.call_later(self._settings.total_seconds, self._stop, over)
         try:
             async with asyncio.TaskGroup() as group:
                 for number in range(self._settings.concurrency):
@@ -141,6 +147,8 @@ class _Run:
                             continue
                         known.add(request.key)  # the same question twice in one call
                         await queue.put(request)
+                    if self._stopped_by:
+                        break
                 for _ in range(self._settings.concurrency):
                     await queue.put(None)
         except BaseExceptionGroup as group_error:
@@ -149,28 +157,48 @@ class _Run:
 
     async def _work(self, worker: int, queue: asyncio.Queue[Request | None]) -> None:
         while (request := await queue.get()) is not None:
-            await self._answer(worker, request)
-        while self._busy:
+            if not self._stopped_by:  # else it is taken so that the feeder can end
+                await self._answer(worker, request)
+        while self._busy and not self._stopped_by:
             # Another process has them: it answers them, or it dies and we do.
             request = self._busy.popleft()
-            await asyncio.sleep(LOOK_AGAIN)
-            await asyncio.to_thread(self._ledger.bury_dead)
-            await self._answer(worker, request)
+            with suppress(GatherStoppedError):
+                await self._sleep(LOOK_AGAIN)
+                await asyncio.to_thread(self._ledger.bury_dead)
+                await self._answer(worker, request)
+
+    def _stop(self, error: GatherStoppedError) -> None:
+        """Have no request begin any more. What is in flight is waited for: it is paid anyway."""
+        self._stopped_by = self._stopped_by or error
+        self._stopping.set()
+
+    async def _sleep(self, seconds: float) -> None:
+        """Sleep; a stop ends it, and is raised."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        if self._stopped_by:
+            raise self._stopped_by
 
     async def _answer(self, worker: int, request: Request) -> None:
-        if self._api is None:
-            async with self._probing:
-                if self._api is None:
-                    await self._probe(worker, request)
-                    return
-        await self._send(worker, request, self._api, probing=False)
+        try:
+            if self._api is None:
+                async with self._probing:
+                    if self._api is None:
+                        await self._probe(worker, request)
+                        return
+            await self._send(worker, request, self._api, probing=False)
+        except GatherStoppedError as error:
+            self._stop(error)
 
     async def _probe(self, worker: int, request: Request) -> None:
         """Find out, with a real request, which dialect the endpoint accepts."""
         known = self._ledger.endpoint_api(self._address, request.model)
+        if known in APIS:
+            # Found before: one odd reply, such as a fenced one, no longer speaks against it.
+            self._api = known
+            await self._send(worker, request, known, probing=False)
+            return
         for api in APIS:
-            if known and api != known:
-                continue
             why = await self._send(worker, request, api, probing=True)
             if why is None:
                 self._api = api
@@ -189,9 +217,7 @@ class _Run:
         content = await self._body(request, api)
         began, tries, too_many = time.monotonic(), 0, 0
         while True:
-            await self._throttle.turn(worker)
-            if wait := max(self._requests_pace.take(1), self._tokens_pace.take(tokens)):
-                await asyncio.sleep(wait)
+            await self._turn(worker, tokens)
             attempt = await self._claim(request, usd)
             if attempt is None:
                 return None
@@ -200,7 +226,11 @@ class _Run:
                 self._store(request, attempt, api, reply)
                 return None
             sent = time.monotonic()
-            reply, outcome = await self._post(api, content)
+            try:
+                reply, outcome = await self._post(api, content)
+            except asyncio.CancelledError:
+                self._commits.add(Release(attempt, "stopped", paid=True))
+                raise
             if outcome.kind == "answered":
                 self._count_refusals(attempt, reply, outcome)
                 said = self._store(request, attempt, api, reply, time.monotonic() - sent)
@@ -225,7 +255,14 @@ class _Run:
             pause = backoff(tries + too_many, reply.retry_after)
             if limited:
                 self._throttle.too_many(pause)
-            await asyncio.sleep(pause)
+            await self._sleep(pause)
+
+    async def _turn(self, worker: int, tokens: int) -> None:
+        """Wait until the endpoint and the limits let this worker send."""
+        while wait := self._throttle.wait(worker):
+            await self._sleep(wait)
+        if wait := max(self._requests_pace.take(1), self._tokens_pace.take(tokens)):
+            await self._sleep(wait)
 
     async def _claim(self, request: Request, usd: float) -> int | None:
         """Commit the intent to send: the attempt's number, or None where it is not ours to send."""
@@ -250,7 +287,7 @@ class _Run:
                     f"is charged{perhaps}, and the next request could cost ${usd:.4f}; what was "
                     "answered is kept, a higher --max-usd goes on from here"
                 )
-            await asyncio.sleep(LOOK_AGAIN / 10)
+            await self._sleep(LOOK_AGAIN / 10)
 
     async def _post(self, api: Api, content: bytes) -> tuple[HttpReply, Outcome]:
         """One try; no reply is a reply with status 0."""

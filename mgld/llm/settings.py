@@ -37,7 +37,7 @@ class LlmSettings(Record):
     request_seconds: float = Field(default=120.0, gt=0)
     """A try that has no whole reply by then is given up and made again."""
     total_seconds: float | None = Field(default=None, gt=0)
-    """A run that is not done by then stops; it can be resumed."""
+    """After that no request begins any more; the run can be resumed."""
     max_usd: float | None = Field(default=None, ge=0)
     """The ledger's spending, with what is in flight, never passes this."""
     prices: str | None = None
