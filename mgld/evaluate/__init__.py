@@ -1,0 +1,27 @@
+"""Grading what models answer: five answers to a question, one level, numbers with intervals."""
+
+from __future__ import annotations
+
+from mgld.evaluate.records import (
+    LEVELS,
+    Answer,
+    Decoding,
+    Judged,
+    Level,
+    Question,
+    State,
+    Truth,
+    Verdict,
+)
+
+__all__ = [
+    "LEVELS",
+    "Answer",
+    "Decoding",
+    "Judged",
+    "Level",
+    "Question",
+    "State",
+    "Truth",
+    "Verdict",
+]

@@ -1,0 +1,106 @@
+"""What passes between asking, grading and counting: questions, answers, verdicts.
+
+Definitions: docs/definitions.md, "Grading". Each is one JSON line in a file of the run's folder.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal, get_args
+
+from pydantic import Field
+
+from mgld.schema import Record
+
+Level = Literal["strongly_known", "known", "weakly_unknown", "unknown"]
+LEVELS: Final[tuple[Level, ...]] = get_args(Level)
+"""The knowledge levels of the paper, best first."""
+State = Level | Literal["unscored"]
+"""A level, or that a set of answers could not be judged; unscored is never counted as a level."""
+DRAWS = 5
+"""Answers to each question (paper, section 4.2)."""
+
+
+class Truth(Record):
+    """What is true of a question's landmark. `aliases`: further names that identify it.
+
+    place_hints: places it is in. label: its refined hierarchical label. answer: the dataset's own
+    answer, for judges that want a reference.
+    """
+
+    name: str
+    aliases: list[str] = Field(default_factory=list)
+    place_hints: list[str] = Field(default_factory=list)
+    label: str | None = None
+    answer: str = ""
+
+
+class Question(Record):
+    """One test question: the record's id, its text, its ground truth, and what it is broken down by.
+
+    The image is not part of it: it is read by `id` when it is asked. `images`: how many images the
+    landmark has in the source, None where the dataset does not say.
+    """
+
+    id: str
+    landmark_id: int
+    text: str
+    image_sha256: str
+    truth: Truth
+    natural_or_human_made: str | None = None
+    sim: float | None = None
+    rsr: float | None = None
+    rank: int | None = None
+    images: int | None = None
+
+
+class Decoding(Record):
+    """How answers are sampled; part of every answer's row. A field that is None is not sent."""
+
+    temperature: float | None = 0.7
+    top_p: float | None = 1.0
+    max_new_tokens: int = Field(default=256, ge=1)
+
+
+class Answer(Record):
+    """One draw. `status` "error" or "refused" says in `reason` why there is no text.
+
+    seed: what keyed the sampling of this draw; None where the model cannot be seeded.
+    prompt_version: of the text that was sent, entity prompt or not. model: as it is called in
+    results; details: what else identifies it (weights' hash, endpoint's name, library versions).
+    """
+
+    question_id: str
+    draw: int
+    text: str = ""
+    status: Literal["ok", "error", "refused"]
+    reason: str = ""
+    model: str
+    prompt_version: str
+    decoding: Decoding
+    seed: int | None = None
+    details: dict[str, Any] = Field(default_factory=dict)
+
+
+class Verdict(Record):
+    """What a judge says of the five answers to one question.
+
+    judge: its id, e.g. "rule" or a dated model id with its protocol. prompt_hash: of all that it
+    judges by. raw: its reply as it came ("" for the rule). reason: why it is unscored.
+    identified: draws that identify the landmark, where the judge looks at each.
+    """
+
+    level: State
+    explanation: str
+    judge: str
+    prompt_hash: str
+    raw: str = ""
+    reason: str = ""
+    identified: list[int] | None = None
+
+
+class Judged(Record):
+    """A verdict with what it is about; answers_sha256 binds it to the very answers."""
+
+    question_id: str
+    answers_sha256: str
+    verdict: Verdict
