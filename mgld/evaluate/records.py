@@ -35,7 +35,7 @@ class Truth(Record):
 
 
 class Question(Record):
-    """One test question: the record's id, its text, its ground truth, and what it is broken down by.
+    """One test question: the record id, its text, its truth, and what results are broken down by.
 
     The image is not part of it: it is read by `id` when it is asked. `images`: how many images the
     landmark has in the source, None where the dataset does not say.
