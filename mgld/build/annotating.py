@@ -46,6 +46,25 @@ def model_annotator(config: BuildConfig, root: Path) -> ModelAnnotator:
     return annotator
 
 
+def require_endpoint(config: BuildConfig, root: Path) -> None:
+    """ValueError for a call that could not ask its model: before hours of encoding, not after.
+
+    No key for OpenAI, an address that is none, a budget for a model whose price is not known.
+    Where there is a ledger, its replies may be all that is needed, and nothing is required.
+    """
+    if config.model is None or config.ledger_path(root).exists():
+        return
+    from mgld.llm.client import sync_client
+    from mgld.llm.prices import find_price
+
+    sync_client(config.llm).close()
+    if config.llm.max_usd is not None and find_price(config.model, config.llm) is None:
+        raise ValueError(
+            f"--max-usd needs to know what {config.model} costs, and no price is known: give one "
+            "in a file like mgld/llm/prices.yaml (setting llm.prices)"
+        )
+
+
 def step_requests(step: Step, tasks: Sequence[ShardTask]) -> Iterator[Request]:
     """What a model is asked for these shards, shard by shard; few are in memory at a time."""
     assert step.requests is not None

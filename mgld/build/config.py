@@ -12,6 +12,7 @@ from mgld.annotate.base import model_of
 from mgld.files import write_text_atomically
 from mgld.gldv2.labels import LABELS
 from mgld.llm import LlmSettings, Parameters
+from mgld.llm.client import base_url
 from mgld.schema import Record
 from mgld.vision.protocol import DEFAULT_ENCODER
 
@@ -106,6 +107,13 @@ class BuildConfig(Record):
         if known := sorted(set(labels) & set(LABELS)):
             raise ValueError(f"{', '.join(known)}: among GLDv2's labels already")
         return labels
+
+    @field_validator("llm")
+    @classmethod
+    def _address_without_secrets(cls, value: LlmSettings) -> LlmSettings:
+        if value.base_url is not None:
+            base_url(value)  # the configuration is written beside the results
+        return value
 
     @field_validator("ledger")
     @classmethod

@@ -18,7 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FrameType
 
-from mgld.build.annotating import fetch_replies, reopen_errors
+from mgld.build.annotating import fetch_replies, reopen_errors, require_endpoint
 from mgld.build.config import BuildConfig, save_config
 from mgld.build.facts import learn_facts
 from mgld.build.folder import WORK_FOLDER, locked, open_folder, prune, publish
@@ -99,6 +99,8 @@ def build_dataset(
         packages = _environment()
         environment = fingerprint(packages)[:12]
         with local_runner(workers) as runner:
+            if send and {"qa", "entities"} & set(stages):
+                require_endpoint(config, root)
             # Before the source, which can take hours to draw or to hash.
             facts = learn_facts(config, stages, root, environment, runner)
             _write_world(config, root, workers, progress)
