@@ -134,13 +134,18 @@ def run(folder: Path, workers: int | None, poll_seconds: float) -> None:
     from mgld.build.batching import run_stages
     from mgld.build.progress import shown_progress
 
-    with shown_progress() as progress:
-        run_stages(
-            folder,
-            workers=workers or default_workers(),
-            progress=progress,
-            poll_seconds=poll_seconds,
-        )
+    try:
+        with shown_progress() as progress:
+            run_stages(
+                folder,
+                workers=workers or default_workers(),
+                progress=progress,
+                poll_seconds=poll_seconds,
+            )
+    except KeyboardInterrupt:
+        raise click.ClickException(
+            "stopped; what was submitted runs on at the endpoint, the same command goes on"
+        ) from None
     _say_complete(folder)
 
 
