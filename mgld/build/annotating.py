@@ -149,23 +149,23 @@ def fetch_replies(
     what = f"{step.stage}/replies"
     try:
         with Ledger(config.ledger_path(root)) as ledger:
-            total, todo = _count(step, tasks, ledger)
-            progress.start(what, todo, total, "replies")
+            keys = {request.key for request in step_requests(step, tasks)}
+            todo = len(keys - ledger.answered())
+            progress.start(what, todo, len(keys), "replies")
             if todo and not send:
-                raise ValueError(f"{todo:,} of {total:,} replies are not in {ledger.path}")
+                raise ValueError(f"{todo:,} of {len(keys):,} replies are not in {ledger.path}")
             if todo:
                 said = _send(step_requests(step, tasks), ledger, config, progress)
+                if waiting := len(keys - ledger.answered()):
+                    raise ValueError(
+                        f"{waiting:,} requests are in batches; `mgld annotate collect {root}` "
+                        "takes their replies in when they have ended"
+                    )
             progress.end()
             if todo:
                 progress.note(f"{what}: {said}")
     except (GatherStoppedError, ValueError, OSError) as error:
         raise TaskError(f"{what}: {error}", errno=getattr(error, "errno", None)) from error
-
-
-def _count(step: Step, tasks: Sequence[ShardTask], ledger: Ledger) -> tuple[int, int]:
-    """How many different requests there are, and how many of them have no reply."""
-    keys = {request.key for request in step_requests(step, tasks)}
-    return len(keys), len(keys - ledger.answered())
 
 
 def _send(

@@ -141,6 +141,19 @@ def test_in_batches(
     assert (found["billed_batched"], found["billed_online"]) == (2 * WITH_IMAGE, 0)
 
 
+def test_what_is_in_a_batch_is_not_asked_online_too(
+    asking: BuildConfig, tmp_path: Path, server: LoopbackServer
+) -> None:
+    root = tmp_path / "build"
+    build_dataset(asking, root, stages=["catalog", "embeddings", "selection"])
+    with Ledger(root / "ledger.sqlite") as ledger:
+        some = list(stage_requests(root, "qa"))[:20]
+        batch.submit(some, ledger, asking.llm)
+    with pytest.raises(BuildError, match=r"20 requests are in batches; `mgld annotate collect"):
+        build_dataset(asking, root)
+    assert served(server) == WITH_IMAGE - 20
+
+
 def test_killed_on_the_way_nothing_is_lost_and_the_result_is_the_same(
     asking: BuildConfig, annotated: BuildView, tmp_path: Path, server: LoopbackServer
 ) -> None:
