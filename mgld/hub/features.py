@@ -38,6 +38,7 @@ def features(kind: Kind) -> Features:
             "hierarchical_label_gldv2": text,
             "supercategory": text,
             "natural_or_human_made": text,
+            "landmark_images": number,
             "aliases": List(text),
             "place_hints": List(text),
             "sim": real,

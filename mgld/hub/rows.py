@@ -69,7 +69,13 @@ def join_rows(view: BuildView, landmark_ids: Sequence[int]) -> pa.Table:
         "landmarks",
         "landmark_id",
         landmark_ids,
-        ["name", "hierarchical_label", "supercategory", "natural_or_human_made"],
+        [
+            "name",
+            "hierarchical_label",
+            "supercategory",
+            "natural_or_human_made",
+            "image_count",
+        ],
     )
     for stage, table in (
         ("selection", selection),
@@ -105,6 +111,7 @@ def join_rows(view: BuildView, landmark_ids: Sequence[int]) -> pa.Table:
             "hierarchical_label_gldv2": landmarks["hierarchical_label"],
             "supercategory": landmarks["supercategory"],
             "natural_or_human_made": landmarks["natural_or_human_made"],
+            "landmark_images": landmarks["image_count"],
             "aliases": entities["aliases"],
             "place_hints": entities["place_hints"],
             "sim": scores["sim"],

@@ -70,7 +70,7 @@ def write_build(root: Path, *, image: Callable[[int], bytes] = jpeg, **config: A
                 "hierarchical_label": "monastery" if each % 2 else None,
                 "supercategory": None,
                 "natural_or_human_made": "human-made" if each % 2 else None,
-                "image_count": 1,
+                "image_count": 1 + each,
             }
             for each in ids
         ],

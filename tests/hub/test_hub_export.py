@@ -107,6 +107,7 @@ def test_rows_join_what_the_stages_say(exported: tuple[Path, Path]) -> None:
     assert row["landmark_name"] == landmark_name(5)
     assert row["hierarchical_label"] == "church"
     assert row["hierarchical_label_gldv2"] == "monastery"
+    assert row["landmark_images"] == 6
     assert (row["sim"], row["rank"], row["margin"]) == (0.1 + 5 / 1000, 6, -5 / 100)
     assert row["conversation"][0] == {"role": "user", "content": "What is this, 5?"}
     assert row["encoder"] == "nano" and row["encoder_fingerprint"] == "sha256:abc"

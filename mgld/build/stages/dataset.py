@@ -66,7 +66,7 @@ def make_card(task: ShardTask, report: Report) -> Made:
 FILES = Step(
     stage="dataset",
     name="files",
-    version=1,
+    version=2,
     after=("splits/tables", "entities/part"),
     settings=settings,
     shards=file_shards,
@@ -76,7 +76,7 @@ FILES = Step(
 CARD = Step(
     stage="dataset",
     name="card",
-    version=1,
+    version=2,
     after=("dataset/files",),
     settings=settings,
     shards=lambda context: [
