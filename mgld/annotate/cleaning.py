@@ -8,7 +8,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
-from mgld.annotate.entities import choose_entities, is_generic, is_kind
+from mgld.annotate.entities import Judged, is_generic, is_kind, judge_entities
 from mgld.annotate.names import unique
 from mgld.annotate.wording import fold
 
@@ -33,11 +33,20 @@ def clean_phrase(phrase: str) -> str:
     return said
 
 
-def clean_entities(raw: Iterable[str], *, name: str, aliases: Iterable[str]) -> list[str]:
-    """The fit ones of a model's entities: see `mgld.annotate.entities.choose_entities`."""
+def judge_phrases(raw: Iterable[str], *, name: str, aliases: Iterable[str]) -> list[Judged]:
+    """Each of a model's entities, cleaned, and why one is not fit."""
     phrases = [clean_phrase(each) for each in raw]
     short = [each for each in phrases if len(each) <= MAX_PHRASE]
-    return choose_entities(short, name=name, aliases=aliases)
+    judged = iter(judge_entities(short, name=name, aliases=aliases))
+    return [
+        next(judged) if len(each) <= MAX_PHRASE else Judged(each, "too long") for each in phrases
+    ]
+
+
+def clean_entities(raw: Iterable[str], *, name: str, aliases: Iterable[str]) -> list[str]:
+    """The fit ones of a model's entities: see `mgld.annotate.entities.judge_entities`."""
+    judged = judge_phrases(raw, name=name, aliases=aliases)
+    return [each.text for each in judged if each.unfit is None]
 
 
 def clean_aliases(raw: Iterable[str], *, name: str, hints: Iterable[str]) -> list[str]:

@@ -7,6 +7,7 @@ Known failures are phrases that restate the landmark's name and phrases that fit
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal, NamedTuple
 
 from mgld.annotate.aliases import other_names
 from mgld.annotate.labels import PREPOSITIONS, kind_words
@@ -15,6 +16,9 @@ from mgld.annotate.wording import fold, tokens, words
 
 MIN_ENTITIES = 3
 MAX_ENTITIES = 8
+
+Unfit = Literal["empty", "too long", "repeated", "generic", "name", "too many"]
+"""Why a phrase is no entity. name: it gives the landmark's name or an alias away."""
 
 # Phrases that are true of nearly any picture of a landmark, alone or as the whole of an entity.
 GENERIC = words(
@@ -52,19 +56,45 @@ def restates_name(phrase: str, name: str, aliases: Iterable[str] = ()) -> bool:
     return bool(own) and own <= set(said)
 
 
+class Judged(NamedTuple):
+    """A candidate, trimmed, and why it is not fit: None where it is."""
+
+    text: str
+    unfit: Unfit | None
+
+
+def judge_entities(
+    candidates: Iterable[str], *, name: str, aliases: Iterable[str] = ()
+) -> list[Judged]:
+    """Every candidate in its order: fit are the first MAX_ENTITIES good ones, each once."""
+    aliases = list(aliases)
+    fit: set[str] = set()
+    judged = []
+    for candidate in candidates:
+        key = fold(candidate)
+        unfit: Unfit | None = None
+        if not key:
+            unfit = "empty"
+        elif key in fit:
+            unfit = "repeated"
+        elif len(fit) == MAX_ENTITIES:
+            unfit = "too many"
+        elif is_generic(candidate):
+            unfit = "generic"
+        elif restates_name(candidate, name, aliases):
+            unfit = "name"
+        else:
+            fit.add(key)
+        judged.append(Judged(candidate.strip(), unfit))
+    return judged
+
+
 def choose_entities(
     candidates: Iterable[str], *, name: str, aliases: Iterable[str] = ()
 ) -> list[str]:
     """The first MAX_ENTITIES candidates that are fit, in their order, unique after folding."""
-    aliases = list(aliases)
-    chosen: dict[str, str] = {}
-    for candidate in candidates:
-        key = fold(candidate)
-        if not key or key in chosen or is_generic(candidate):
-            continue
-        if restates_name(candidate, name, aliases):
-            continue
-        chosen[key] = candidate.strip()
-        if len(chosen) == MAX_ENTITIES:
-            break
-    return list(chosen.values())
+    return [
+        each.text
+        for each in judge_entities(candidates, name=name, aliases=aliases)
+        if each.unfit is None
+    ]
