@@ -12,8 +12,9 @@ from contextlib import closing, contextmanager
 
 from mgld.llm.batch_book import BatchBook, only_one
 from mgld.llm.batch_collect import BatchState, Collected, Collector, look
+from mgld.llm.batch_create import BatchCreator, Tell
 from mgld.llm.batch_endpoint import BatchEndpoint, EndpointAwayError
-from mgld.llm.batch_submit import Submitted, Submitter, Tell
+from mgld.llm.batch_submit import Submitted, Submitter
 from mgld.llm.errors import BudgetError, DeadlineError, EndpointError
 from mgld.llm.ledger import Ledger
 from mgld.llm.online import Gathered
@@ -54,9 +55,9 @@ def submit(
     before stays, the same call goes on from there.
     """
     with _opened(ledger, settings) as (book, endpoint):
-        submitter = Submitter(book, endpoint, settings, tell)
-        submitter.recover(create=True)
-        return submitter.submit(requests)
+        creator = BatchCreator(book, endpoint, tell)
+        creator.recover(create=True)
+        return Submitter(book, endpoint, settings, creator).submit(requests)
 
 
 def poll(ledger: Ledger, settings: LlmSettings) -> list[BatchState]:
@@ -72,7 +73,7 @@ def collect(ledger: Ledger, settings: LlmSettings, *, tell: Tell = lambda line: 
     whether it exists is looked for, not created.
     """
     with _opened(ledger, settings) as (book, endpoint):
-        uncertain = Submitter(book, endpoint, settings, tell).recover(create=False)
+        uncertain = BatchCreator(book, endpoint, tell).recover(create=False)
         found = Collector(book, endpoint, settings).collect()
         if uncertain:
             found.notes.append(
@@ -119,7 +120,8 @@ class _Run:
         self._requests = list({request.key: request for request in requests}.values())
         self._keys = {request.key for request in self._requests}
         self._book, self._ledger, self._settings = book, book.ledger, settings
-        self._submitter = Submitter(book, endpoint, settings, tell)
+        self._creator = BatchCreator(book, endpoint, tell)
+        self._submitter = Submitter(book, endpoint, settings, self._creator)
         self._endpoint, self._on_reply, self._tell = endpoint, on_reply, tell
         self._ours = self._errors = self._released = 0
         self._reached = False
@@ -155,7 +157,7 @@ class _Run:
     def _round(self) -> Submitted | None:
         """Collect what has ended, submit what is missing; None where the endpoint was away."""
         try:
-            self._submitter.recover(create=True)
+            self._creator.recover(create=True)
             collector = Collector(self._book, self._endpoint, self._settings, self._count)
             found = collector.collect()
             self._errors += found.errors

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from mgld.llm.ledger import Change, Ledger, Release
@@ -61,6 +62,16 @@ class BatchBook:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
+
+    @property
+    def upload_path(self) -> Path:
+        """Where a batch's file is written: one name, so that what a killed process left goes."""
+        return self.ledger.path.with_name(f"{self.ledger.path.name}-batch-upload.jsonl")
+
+    @property
+    def download_path(self) -> Path:
+        """The same for results."""
+        return self.ledger.path.with_name(f"{self.ledger.path.name}-batch-download.jsonl")
 
     def batches(self, *states: State) -> list[BatchRow]:
         """Batches in one of `states`, or all of them, oldest first."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -207,7 +206,7 @@ class Collector:
         self._usd += reading.usd
 
     def _read_file(self, file_id: str, reading: BatchJoin) -> bool:
-        path = self._path
+        path = self._book.download_path
         try:
             if not self._endpoint.download(file_id, path):
                 return False
@@ -216,8 +215,3 @@ class Collector:
         finally:
             path.unlink(missing_ok=True)
         return True
-
-    @property
-    def _path(self) -> Path:
-        ledger = self._book.ledger.path
-        return ledger.with_name(f"{ledger.name}-batch-download.jsonl")

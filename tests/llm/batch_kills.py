@@ -32,13 +32,13 @@ WORKER = """
 import sys
 sys.path.insert(0, sys.argv[3])
 from batch_case import make_requests
-from mgld.llm import Ledger, LlmSettings, batch_book, batch_file, batch_join, batch_submit, limits
+from mgld.llm import Ledger, LlmSettings, batch_book, batch_create, batch_file, batch_join, limits
 from mgld.llm.batch import run_batches
 from mgld.llm.batch_endpoint import BatchEndpoint
 
 batch_file.MAX_REQUESTS = 25
 batch_book.CHANGES_PER_COMMIT = batch_join.CHANGES_PER_COMMIT = 10
-batch_submit.GRACE_SECONDS, batch_submit.LIST_SECONDS = 0.6, 0.05
+batch_create.GRACE_SECONDS, batch_create.LIST_SECONDS = 0.6, 0.05
 limits.FIRST_BACKOFF = 0.01
 settings = LlmSettings(base_url=sys.argv[2], batch=True, max_usd=1.0)
 requests = make_requests(int(sys.argv[4]))

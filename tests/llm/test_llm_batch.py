@@ -17,9 +17,9 @@ from mgld.llm import (
     LlmSettings,
     batch_book,
     batch_collect,
+    batch_create,
     batch_endpoint,
     batch_file,
-    batch_submit,
     limits,
 )
 from mgld.llm.batch import collect, poll, run_batches, submit
@@ -43,8 +43,8 @@ def case(
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setattr(limits, "FIRST_BACKOFF", 0.01)
     monkeypatch.setattr(limits, "LONGEST_BACKOFF", 0.05)
-    monkeypatch.setattr(batch_submit, "GRACE_SECONDS", 0.4)
-    monkeypatch.setattr(batch_submit, "LIST_SECONDS", 0.05)
+    monkeypatch.setattr(batch_create, "GRACE_SECONDS", 0.4)
+    monkeypatch.setattr(batch_create, "LIST_SECONDS", 0.05)
     running.set_faults({"batch_polls": 0})
     running.reset()
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
@@ -181,7 +181,7 @@ def test_an_error_before_the_batch_was_created_is_made_good_after_the_grace(case
     faults(case, {"fault": "status", "status": 500, "on": "batches", "ordinals": [0]})
     began = time.monotonic()
     submit(make_requests(3), case.ledger, case.settings())
-    assert time.monotonic() - began >= batch_submit.GRACE_SECONDS
+    assert time.monotonic() - began >= batch_create.GRACE_SECONDS
     stats = case.server.stats()
     assert (stats["batches_created"], stats["statuses"]["batches"]["500"]) == (1, 1)
 
@@ -189,7 +189,7 @@ def test_an_error_before_the_batch_was_created_is_made_good_after_the_grace(case
 def test_too_many_requests_is_no_reason_to_wait_for_the_list(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch_submit, "GRACE_SECONDS", 60.0)
+    monkeypatch.setattr(batch_create, "GRACE_SECONDS", 60.0)
     faults(case, {"fault": "rate_limit", "on": "batches", "ordinals": [0, 1]})
     submit(make_requests(3), case.ledger, case.settings())
     assert case.server.stats()["batches_created"] == 1
@@ -203,7 +203,7 @@ def test_a_page_that_is_no_reply_is_looked_into(case: Case) -> None:
 
 def test_of_two_copies_one_is_cancelled(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     """The list lags longer than the grace: the second copy is seen later, and cancelled."""
-    monkeypatch.setattr(batch_submit, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(batch_create, "GRACE_SECONDS", 0.1)
     requests = make_requests(5)
     rule = {"fault": "create_500", "ordinals": [0]}
     faults(case, rule, list_lag=0.5, batch_seconds=1.5)
