@@ -78,7 +78,7 @@ async def open_session(settings: LlmSettings) -> AsyncIterator[aiohttp.ClientSes
         timeout=aiohttp.ClientTimeout(
             total=settings.request_seconds, sock_connect=settings.request_seconds / 2
         ),
-        trust_env=True,
+        proxy=_proxy(base_url(settings)),
     ) as session:
         yield session
 
@@ -108,6 +108,17 @@ def redact(text: str, settings: LlmSettings) -> str:
         text = text.replace(key, "[key]")
         text = re.sub(re.escape(key[:6]) + r"[\w*.-]*", "[key]", text)
     return _KEY_LIKE.sub("[key]", text)
+
+
+def _proxy(url: str) -> str | None:
+    """The proxy that the environment names for `url`.
+
+    Looked up once: aiohttp's `trust_env` asks two threads about it with every request.
+    """
+    from urllib.request import getproxies, proxy_bypass
+
+    parts = urlsplit(url)
+    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
 
 
 def _api_key(settings: LlmSettings) -> str:

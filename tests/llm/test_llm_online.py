@@ -169,6 +169,20 @@ def test_the_dialect_is_found_with_the_first_request_and_kept(
     assert statuses(server) == {"200": 2}, "it was asked again what it speaks"
 
 
+def test_the_proxy_of_the_environment_is_used(
+    server: LoopbackServer, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The endpoint plays the proxy as well: it is asked for another host's address.
+    monkeypatch.setenv("http_proxy", server.url.removesuffix("/v1"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    elsewhere = settings(server, base_url="http://models.invalid/v1")
+    with pytest.raises(EndpointError, match=r"models\.invalid"):
+        gather([request(1)], ledger, elsewhere)
+    assert server.stats(whole=False)["statuses"]
+    server.reset()
+    assert gather([request(1)], ledger, settings(server)).answered == 1
+
+
 def test_an_endpoint_that_speaks_nothing_known_is_said_so(
     server: LoopbackServer, ledger: Ledger
 ) -> None:
