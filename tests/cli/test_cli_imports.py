@@ -33,7 +33,20 @@ def test_help_imports_nothing_heavy() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    "demo fetch world build plan annotate status verify subset score encoder report".split(),
+    [
+        "demo",
+        "fetch",
+        "world",
+        "build",
+        "plan",
+        "annotate",
+        "status",
+        "verify",
+        "subset",
+        "score",
+        "encoder",
+        "report",
+    ],
 )
 def test_a_commands_help_imports_nothing_heavy(command: str) -> None:
     assert not _modules(command, "--help") & set(HEAVY)
