@@ -389,7 +389,8 @@ class _Run:
 
 def _ignores_schema(request: Request, api: Api, said: Reply) -> bool:
     """Whether a stricter dialect had no effect and a plainer one is left to try."""
-    plain = said.status == "ok" and not said.text.lstrip().startswith("{")
+    # Fences and prose around an object are taken off when it is read.
+    plain = said.status == "ok" and "{" not in said.text
     return plain and request.schema is not None and api != APIS[-1]
 
 

@@ -183,6 +183,14 @@ def test_the_proxy_of_the_environment_is_used(
     assert gather([request(1)], ledger, settings(server)).answered == 1
 
 
+def test_fences_around_the_first_reply_change_no_dialect(
+    server: LoopbackServer, ledger: Ledger
+) -> None:
+    server.set_faults({"rules": [{"fault": "fenced"}]})
+    done = gather([request(each) for each in range(3)], ledger, settings(server, api="auto"))
+    assert (done.api, done.answered) == ("responses", 3)
+
+
 def test_an_endpoint_that_speaks_nothing_known_is_said_so(
     server: LoopbackServer, ledger: Ledger
 ) -> None:
