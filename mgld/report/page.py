@@ -63,9 +63,10 @@ def write_report(build_dir: str | Path, out_file: str | Path) -> None:
     require_packages()
     view = BuildView(build_dir)
     context = _context(view, Path(build_dir))
-    environment = _environment()
-    text = environment.get_template("page.html").render(
-        context, written=datetime.date.today().isoformat()
+    text = (
+        environment()
+        .get_template("page.html")
+        .render(context, written=datetime.date.today().isoformat())
     )
     write_text_atomically(Path(out_file), text)
 
@@ -86,7 +87,7 @@ def require_packages() -> None:
         )
 
 
-def _environment() -> Any:
+def environment() -> Any:
     """Jinja2 that escapes everything and stops at a missing value."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -118,10 +119,10 @@ def _context(view: BuildView, build_dir: Path) -> dict[str, Any]:
     wide = draw_build(view, records, width=WIDE)
     narrow = draw_build(view, records, width=NARROW)
     funnel = next(drawing for drawing in wide if drawing.name == "funnel").data.to_pylist()
-    procedural = _is_procedural(view)
+    procedural = is_procedural(view)
     return {
         "album": Album(view, _image_ids(*shown), procedural=procedural),
-        "style": Markup(_style_sheet()),
+        "style": Markup(style_sheet()),
         "ladder": shown[0],
         "selections": shown[1],
         "examples": shown[2],
@@ -136,7 +137,7 @@ def _context(view: BuildView, build_dir: Path) -> dict[str, Any]:
         "totals": {row["unit"]: row["count"] for row in reversed(funnel)},
         "rejects": view.table("catalog", "rejects", ["reason"]).num_rows,
         "plots": [
-            _plot(w, n) for w, n in zip(wide, narrow, strict=True) if w.name != "funnel"
+            plot(w, n, caption(w)) for w, n in zip(wide, narrow, strict=True) if w.name != "funnel"
         ],
         "test": int(records.test.sum()),
         "config": view.config,
@@ -150,7 +151,8 @@ def _context(view: BuildView, build_dir: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _is_procedural(view: BuildView) -> bool:
+def is_procedural(view: BuildView) -> bool:
+    """Whether the source is a world drawn by a program."""
     from mgld.world import read_ground_truth
 
     return read_ground_truth(view.source_root()) is not None
@@ -171,7 +173,7 @@ def _image_ids(
     return ids | {candidate.image_id for choice in choices for candidate in choice.candidates}
 
 
-def _plot(wide: Drawing, narrow: Drawing) -> Plot:
+def plot(wide: Drawing, narrow: Drawing, caption: str) -> Plot:
     """Both drawings as SVG text, and the data as a table where it is short enough to read."""
     from markupsafe import Markup
 
@@ -179,7 +181,7 @@ def _plot(wide: Drawing, narrow: Drawing) -> Plot:
     return Plot(
         name=wide.name,
         title=wide.title,
-        caption=caption(wide),
+        caption=caption,
         # Safe: written by ElementTree, which escapes every label.
         wide=Markup(wide.svg(prefix=f"{wide.name}-w")),
         narrow=Markup(narrow.svg(prefix=f"{wide.name}-n")),
@@ -208,14 +210,15 @@ def _position(rank: int, names: int) -> float:
     return 100 * math.log(rank) / math.log(names) if names > 1 else 0.0
 
 
-def _style_sheet() -> str:
-    """The page's CSS, with the colours that the figures use."""
+def style_sheet(*more: str) -> str:
+    """The page's CSS, with the colours that the figures use; `more`: further templates of CSS."""
     from importlib.resources import files
 
     light = "".join(f"{variable}:{colour};" for colour, variable in THEME.items())
     dark = "".join(f"{THEME[colour]}:{shade};" for colour, shade in DARK.items())
     methods = "".join(f"--{method}:{colour};" for method, colour in METHOD_COLOUR.items())
-    css = files("mgld.report").joinpath("templates/page.css").read_text(encoding="utf-8")
+    folder = files("mgld.report") / "templates"
+    css = "".join((folder / name).read_text(encoding="utf-8") for name in ("page.css", *more))
     return (
         f":root{{color-scheme:light dark;{light}{methods}}}\n"
         f"@media (prefers-color-scheme:dark){{:root{{{dark}}}}}\n{css}"
