@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "subset": ("mgld.cli.score:subset", "Cut an HDS, HSS, LCS or BRS subset of any size."),
     "score": ("mgld.cli.score:score", "Sim and RSR of any dataset with any encoder."),
     "encoder": ("mgld.cli.encoder:encoder", "Inspect, fetch and export vision encoders."),
+    "compare": ("mgld.cli.compare:compare", "Runs against each other: paired tests and effects."),
     "report": ("mgld.cli.report:report", "Render the HTML report of a build."),
 }
 
