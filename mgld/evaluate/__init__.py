@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mgld.evaluate.metrics import LevelMetrics, level_metrics
 from mgld.evaluate.records import (
     LEVELS,
     Answer,
@@ -20,8 +21,10 @@ __all__ = [
     "Decoding",
     "Judged",
     "Level",
+    "LevelMetrics",
     "Question",
     "State",
     "Truth",
     "Verdict",
+    "level_metrics",
 ]
