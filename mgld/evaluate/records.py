@@ -38,7 +38,8 @@ class Question(Record):
     """One test question: the record id, its text, its truth, and what results are broken down by.
 
     The image is not part of it: it is read by `id` when it is asked. `images`: how many images the
-    landmark has in the source, None where the dataset does not say.
+    landmark has in the source, None where the dataset does not say. `entities`: the record's, for
+    the entity prompt that gives them.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Question(Record):
     text: str
     image_sha256: str
     truth: Truth
+    entities: list[str] = Field(default_factory=list)
     natural_or_human_made: str | None = None
     sim: float | None = None
     rsr: float | None = None

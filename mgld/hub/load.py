@@ -66,6 +66,21 @@ def config_names(folder: str | os.PathLike[str]) -> list[str]:
     return [str(config["config_name"]) for config in _card(folder)["configs"]]
 
 
+def folder_content(source: str | os.PathLike[str], config: str) -> str | None:
+    """The content hash that the card of a build or dataset folder states for one config.
+
+    None where `source` is no folder, or its card (of an old dataset) states none.
+    """
+    folder = Path(source).expanduser()
+    if not folder.is_dir():
+        return None
+    for each in _card(_dataset_folder(folder))["configs"]:
+        if _canonical(str(each["config_name"])) == _canonical(config):
+            stated = re.search(r"sha256:[0-9a-f]{64}", str(each.get("description", "")))
+            return stated[0] if stated else None
+    return None
+
+
 def _card(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """The metadata of a dataset folder's card, which lists at least one config."""
     import yaml

@@ -1,5 +1,7 @@
 """Prompts as files: YAML front matter, `# Instructions` (system) and `# Prompt` (user template).
 
+A file without the first section has no system part.
+
     ---
     id: qa
     version: 1
@@ -31,7 +33,8 @@ from pydantic import Field, ValidationError
 from mgld.schema import Record
 
 _FILE = re.compile(
-    r"---\n(?P<front>.*?)\n---\n\s*# Instructions\n(?P<instructions>.*?)\n# Prompt\n(?P<text>.*)",
+    r"---\n(?P<front>.*?)\n---\n\s*"
+    r"(?:# Instructions\n(?P<instructions>.*?)\n)?# Prompt\n(?P<text>.*)",
     re.DOTALL,
 )
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
@@ -95,7 +98,7 @@ def parse_prompt(data: bytes, name: str, *, placeholders: Collection[str]) -> Pr
     if not found:
         raise ValueError(
             f"prompt {name} must be front matter between lines of ---, then the sections "
-            "`# Instructions` and `# Prompt`"
+            "`# Instructions` (if it has any) and `# Prompt`"
         )
     try:
         front = _FrontMatter.model_validate(yaml.safe_load(found["front"]))
@@ -105,10 +108,10 @@ def parse_prompt(data: bytes, name: str, *, placeholders: Collection[str]) -> Pr
         id=front.id,
         version=f"{front.id}-{hashlib.sha256(text.encode()).hexdigest()[:16]}",
         schema=front.schema_name,
-        instructions=found["instructions"].strip(),
+        instructions=(found["instructions"] or "").strip(),
         text=found["text"].strip(),
     )
-    if not prompt.instructions or not prompt.text:
+    if not prompt.text or (found["instructions"] is not None and not prompt.instructions):
         raise ValueError(f"prompt {name} has an empty section")
     if prompt.placeholders != set(placeholders):
         said, known = sorted(prompt.placeholders), sorted(placeholders)

@@ -49,7 +49,8 @@ def body(request: Request, image_url: str | None, api: Api) -> dict[str, Any]:
         if image_url is not None:
             detail = parameters.image_detail
             content.append({"type": "input_image", "image_url": image_url, "detail": detail})
-        fields["instructions"] = request.instructions
+        if request.instructions:
+            fields["instructions"] = request.instructions
         fields["input"] = [{"role": "user", "content": content}]
         fields["max_output_tokens"] = parameters.max_output_tokens
         # Nothing of a request is kept at the endpoint; what is kept is in the ledger.
@@ -82,7 +83,7 @@ def _messages(request: Request, image_url: str | None, api: Api) -> list[dict[st
     instructions = request.instructions
     if request.schema and api != "chat":
         schema = json.dumps(request.schema.json_schema, ensure_ascii=False)
-        instructions = f"{instructions}\n\n{_SCHEMA_IN_PROMPT}{schema}"
+        instructions = f"{instructions}\n\n{_SCHEMA_IN_PROMPT}{schema}".lstrip()
     content: Any = request.text
     if image_url is not None:
         image = {"url": image_url, "detail": request.parameters.image_detail}
@@ -90,7 +91,8 @@ def _messages(request: Request, image_url: str | None, api: Api) -> list[dict[st
             {"type": "text", "text": request.text},
             {"type": "image_url", "image_url": image},
         ]
-    return [{"role": "system", "content": instructions}, {"role": "user", "content": content}]
+    user = {"role": "user", "content": content}
+    return [{"role": "system", "content": instructions}, user] if instructions else [user]
 
 
 def read_reply(api: str, http_status: int, raw: bytes) -> Reply:
