@@ -89,6 +89,10 @@ class Verdict(Record):
     judge: its id, e.g. "rule" or a dated model id with its protocol. prompt_hash: of all that it
     judges by. raw: its reply as it came ("" for the rule). reason: why it is unscored.
     identified: draws that identify the landmark, where the judge looks at each.
+
+    Of a combined judge, decided_by: the one whose level it is; votes: each member's. Of a model,
+    answered_by: what the endpoint says replied (an undated id is not always the same model); date:
+    of its reply, UTC.
     """
 
     level: State
@@ -98,10 +102,17 @@ class Verdict(Record):
     raw: str = ""
     reason: str = ""
     identified: list[int] | None = None
+    decided_by: str = ""
+    votes: dict[str, State] = Field(default_factory=dict)
+    answered_by: str = ""
+    date: str = ""
 
 
 class Judged(Record):
-    """A verdict with what it is about; answers_sha256 binds it to the very answers."""
+    """A verdict with what it is about.
+
+    answers_sha256 binds it to the very answers, and to the question and truth they were judged by.
+    """
 
     question_id: str
     answers_sha256: str
