@@ -63,12 +63,13 @@ def cluster_sums(values: ArrayLike, codes: NDArray[np.int64]) -> NDArray[np.floa
 
 
 def effective_number(hits: NDArray[np.bool_], codes: NDArray[np.int64]) -> float:
-    """How many independent items carry as much information on the share of `hits`, at most n.
+    """How many independent items tell as much about the share p of `hits`, at most all n.
 
-    n over the design effect: the variance of the share by its cluster totals (Cochran 1977,
-    Sampling Techniques, section 11: a ratio estimate, linearised, C/(C-1)) over that of n
-    independent items. Where that cannot be told (no hit, only hits, one cluster) the items of a
-    cluster count as copies of each other: n^2 / sum of squared cluster sizes.
+    The number m for which their variance, p (1 - p) / (m - 1), is that of the cluster totals
+    (Cochran 1977, Sampling Techniques, section 11: a ratio estimate, linearised, C/(C-1)); so n
+    where each item is its own cluster, and the number of clusters where these are copies of their
+    items. Where no variance can be told (no hit, only hits, one cluster) the items of a cluster
+    count as copies of each other: n^2 / sum of squared cluster sizes.
     """
     n = len(hits)
     sizes = np.bincount(codes)
@@ -79,8 +80,7 @@ def effective_number(hits: NDArray[np.bool_], codes: NDArray[np.int64]) -> float
         return float(n**2 / np.sum(sizes.astype(np.float64) ** 2))
     residuals = cluster_sums(hits, codes) - share * sizes
     variance = clusters / (clusters - 1) * float(np.sum(residuals**2)) / n**2
-    design_effect = variance / (share * (1 - share) / (n - 1))
-    return n / max(1.0, design_effect)
+    return min(float(n), 1 + share * (1 - share) / variance) if variance > 0 else float(n)
 
 
 def share_interval(hits: ArrayLike, clusters: Sequence[Hashable] | None = None) -> Interval | None:
