@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -12,24 +11,7 @@ if TYPE_CHECKING:
     from mgld.evaluate.compare import Comparison, Effect, Pair, RunResult
     from mgld.evaluate.intervals import Interval
 
-_RUNS: tuple[str, ...] = (
-    "run",
-    "accuracy",
-    "95 % interval",
-    "strongly known",
-    "known",
-    "weakly unknown",
-)
-_RUNS += ("unknown", "unscored")
-_PAIRS: tuple[str, ...] = (
-    "second - first",
-    "questions",
-    "accuracy",
-    "95 % interval",
-    "p",
-    "only first / second",
-)
-_PAIRS += ("level score", "95 % interval", "p")
+_PAIRS = ("second - first", "of", "difference", "95 % interval", "p", "only first / second")
 
 
 def show_comparison(found: Comparison, top: int) -> None:
@@ -37,14 +19,22 @@ def show_comparison(found: Comparison, top: int) -> None:
     click.echo(
         f"{found.questions:,} questions, judged by {found.judge} (prompt {found.prompt_hash})"
     )
-    _rows("runs", _RUNS, [_run(run) for run in found.runs])
-    _rows("pairs", _PAIRS, [_pair(pair) for pair in found.pairs])
+    runs = {run.name: _run(run) for run in found.runs}
+    pairs = [row for pair in found.pairs for row in _pair(pair)]
+    if sys.stdout.isatty():
+        _tables(runs, pairs)
+    else:
+        for name, cells in runs.items():
+            click.echo(f"{name}: {'; '.join(f'{what} {cell}' for what, cell in cells.items())}")
+        for title, of, *values in pairs:
+            named = zip(_PAIRS[2:], values, strict=True)
+            click.echo(f"{title}: {of}: {'; '.join(f'{a} {b}' for a, b in named if b)}")
     for run in found.runs:
         if run.left_out:
-            click.echo(f"left out: {run.left_out:,} questions of {run.name}, not common to all")
+            click.echo(f"{run.name}: left out, not common to all: {run.left_out:,} questions")
     for pair in found.pairs:
         if pair.unscored:
-            click.echo(f"not in {_title(pair)}: {pair.unscored:,} questions unscored in either")
+            click.echo(f"{_title(pair)}: unscored in either and left out: {pair.unscored:,}")
         if pair.landmarks < pair.questions:
             click.echo(
                 f"{_title(pair)}: {pair.landmarks:,} landmarks; questions about one stay together"
@@ -55,30 +45,31 @@ def show_comparison(found: Comparison, top: int) -> None:
         _changes(pair, top)
 
 
-def _run(run: RunResult) -> list[str]:
+def _run(run: RunResult) -> dict[str, str]:
     metrics = run.metrics
-    shares = [_percent(share) for share in metrics.shares.values()]
-    unscored = f"{metrics.unscored:,}"
-    if metrics.unscored:
-        unscored += f" (accuracy {_percent(metrics.worst)} to {_percent(metrics.best)})"
-    accuracy = f"{_percent(metrics.accuracy)} ({metrics.recognised:,}/{metrics.scored:,})"
-    return [run.name, accuracy, _range(metrics.accuracy_interval, 100), *shares, unscored]
+    cells = {
+        "accuracy": _percent(metrics.accuracy),
+        "95 % interval": _range(metrics.accuracy_interval, 100),
+        "recognised": f"{metrics.recognised:,} of {metrics.scored:,}",
+    }
+    cells |= {name.replace("_", " "): _percent(share) for name, share in metrics.shares.items()}
+    cells["unscored"] = f"{metrics.unscored:,}"
+    cells["accuracy with those"] = f"{_percent(metrics.worst)} to {_percent(metrics.best)}"
+    return cells
 
 
-def _pair(pair: Pair) -> list[str]:
+def _pair(pair: Pair) -> list[list[str]]:
+    """A row for each of the two effects."""
+    alone = f"{pair.only_first:,} / {pair.only_second:,}"
     return [
-        _title(pair),
-        f"{pair.questions:,}",
-        *_effect(pair.recognised, 100),
-        f"{pair.only_first:,} / {pair.only_second:,}",
-        *_effect(pair.level, 1),
+        [_title(pair), "accuracy", *_effect(pair.recognised, 100, " points"), alone],
+        [_title(pair), "level score", *_effect(pair.level, 1, ""), ""],
     ]
 
 
-def _effect(effect: Effect | None, scale: int) -> tuple[str, str, str]:
+def _effect(effect: Effect | None, scale: int, unit: str) -> tuple[str, str, str]:
     if effect is None:
         return "-", "-", "-"
-    unit = " points" if scale == 100 else ""
     difference = f"{scale * effect.difference:+.2f}{unit}"
     return difference, _range(effect.interval, scale), _p_value(effect.p_holm)
 
@@ -101,22 +92,24 @@ def _title(pair: Pair) -> str:
     return f"{pair.second} - {pair.first}"
 
 
-def _rows(title: str, header: Sequence[str], rows: list[list[str]]) -> None:
-    """A table on a terminal; else a line for each row that names each of its cells."""
-    if not sys.stdout.isatty():
-        for row in rows:
-            cells = [f"{name} {cell}" for name, cell in zip(header[1:], row[1:], strict=True)]
-            click.echo(f"{row[0]}: {'; '.join(cells)}")
-        return
+def _tables(runs: dict[str, dict[str, str]], pairs: list[list[str]]) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left")
-    for row_number, name in enumerate(header):
-        table.add_column(name, justify="right" if row_number else "left")
-    for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
+    table = Table("")
+    for name in runs:
+        table.add_column(escape(name), justify="right")
+    for what in next(iter(runs.values())):
+        table.add_row(what, *(cells[what] for cells in runs.values()))
+    Console().print(table)
+    table = Table(*_PAIRS[:2])
+    for name in _PAIRS[2:]:
+        table.add_column(name, justify="right")
+    for row in pairs:
+        last = row[1] == "level score"  # the second row of a pair need not name it again
+        title = "" if last else escape(row[0])
+        table.add_row(title, *map(escape, row[1:]), end_section=last)
     Console().print(table)
 
 

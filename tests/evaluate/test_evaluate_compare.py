@@ -150,10 +150,10 @@ def test_command_prints_and_gives_json(tmp_path: Path) -> None:
     b = _write(tmp_path / "b", ALL_KNOWN)
     said = _mgld(a, b, "--top", "2")
     assert "12 questions, judged by rule (prompt h1)" in said
-    assert "b - a: questions 11; accuracy +100.00 points" in said
-    assert "p 0.0010" in said  # 2 / 2**11
-    assert "unscored 1 (accuracy 0.00 % to 8.33 %)" in said
-    assert "not in b - a: 1 questions unscored in either" in said
+    assert "b - a: accuracy: difference +100.00 points" in said
+    assert "p 0.0010; only first / second 0 / 11" in said  # 2 / 2**11
+    assert "unscored 1; accuracy with those 0.00 % to 8.33 %" in said
+    assert "b - a: unscored in either and left out: 1" in said
     assert "changed from a to b: 11, here 2" in said
     assert said.count("unknown -> known") == 2
     found = Comparison.model_validate(json.loads(_mgld(a, b, "--json")))
