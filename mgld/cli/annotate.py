@@ -1,4 +1,4 @@
-"""`mgld annotate`: a build's questions to a model through the Batch API."""
+"""`mgld annotate`: a build's questions to a model through the Batch API, and their quality."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ workers = click.option(
 
 @click.group()
 def annotate() -> None:
-    """Ask a model in batches: half the price, within a day.
+    """Ask a model in batches: half the price, within a day. And see how good annotations are.
 
     BUILD is a build folder with its stages up to selection. Model, endpoint and budget are those
     that `mgld build --annotator openai:MODEL` was given; the key is read from the environment.
@@ -34,6 +34,7 @@ def annotate() -> None:
     mgld annotate submit B    for each of the two stages:
     mgld annotate collect B   when its batches have ended
     mgld build --out B        the stages after them
+    mgld annotate report B    quality of the annotations, also without a model
     """
 
 
@@ -147,6 +148,30 @@ def run(folder: Path, workers: int | None, poll_seconds: float) -> None:
             "stopped; what was submitted runs on at the endpoint, the same command goes on"
         ) from None
     _say_complete(folder)
+
+
+@annotate.command()
+@folder
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="HTML file to write.  [default: BUILD/annotations.html]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
+@user_errors
+def report(folder: Path, out: Path | None, as_json: bool) -> None:
+    """Show how good a build's annotations are, whoever made them; a page to leaf through them."""
+    from mgld.cli._quality_text import quality_lines
+    from mgld.report.annotations import write_annotations
+
+    out = out or folder / "annotations.html"
+    found = write_annotations(folder, out)
+    if as_json:
+        click.echo(found.model_dump_json(indent=1))
+        return
+    for line in quality_lines(found):
+        click.echo(line)
+    click.echo(f"page: {out}")
 
 
 def _say_complete(folder: Path) -> None:

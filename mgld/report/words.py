@@ -24,6 +24,11 @@ def percent(share: float, digits: int = 0) -> str:
     return f"{value:.{digits}f} %"
 
 
+def dollars(amount: float) -> str:
+    """1234.5 as "$1,234.50"; below a dollar four decimals, for what a small sample costs."""
+    return f"${amount:,.2f}" if amount >= 1 or amount == 0 else f"${amount:.4f}"
+
+
 def signed(value: float, *, plus: bool = False) -> str:
     """Three decimals with a true minus sign; `plus` writes the sign of positive numbers, too."""
     return f"{value:{'+' if plus else ''}.3f}".replace("-", "−")
