@@ -46,20 +46,28 @@ class Pace:
 
 
 class Throttle:
-    """How many workers may send: fewer after a 429, slowly more again, up to `most`."""
+    """How many requests may be under way: fewer after a 429, slowly more again, up to `most`."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._allowed = float(most)
+        self._under_way = 0
         self._slowed = 0.0
         self._not_before = 0.0
 
-    def wait(self, worker: int) -> float:
-        """Seconds after which worker number `worker` (from 0) may ask again; 0: it may send."""
+    def enter(self) -> float:
+        """Seconds after which to ask again; 0: the request is under way, until `leave`."""
         pause = self._not_before - time.monotonic()
         if pause > 0:
             return pause
-        return 0.0 if worker < int(self._allowed) else LOOK_AGAIN
+        if self._under_way >= int(self._allowed):
+            return LOOK_AGAIN
+        self._under_way += 1
+        return 0.0
+
+    def leave(self) -> None:
+        """A request that entered is answered, or is not sent after all."""
+        self._under_way -= 1
 
     def too_many(self, seconds: float) -> None:
         """The endpoint answered 429: nobody sends for so long, and then fewer do."""

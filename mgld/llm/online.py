@@ -138,8 +138,8 @@ class _Run:
             loop.call_later(self._settings.total_seconds, self._stop, over)
         try:
             async with asyncio.TaskGroup() as group:
-                for number in range(self._settings.concurrency):
-                    group.create_task(self._work(number, queue))
+                for _ in range(self._settings.concurrency):
+                    group.create_task(self._work(queue))
                 while some := await asyncio.to_thread(lambda: list(islice(requests, _READ_AHEAD))):
                     for request in some:
                         if request.key in known:
@@ -155,17 +155,17 @@ class _Run:
             # One reason is enough: the others are the same, or come from stopping.
             raise group_error.exceptions[0] from None
 
-    async def _work(self, worker: int, queue: asyncio.Queue[Request | None]) -> None:
+    async def _work(self, queue: asyncio.Queue[Request | None]) -> None:
         while (request := await queue.get()) is not None:
             if not self._stopped_by:  # else it is taken so that the feeder can end
-                await self._answer(worker, request)
+                await self._answer(request)
         while self._busy and not self._stopped_by:
             # Another process has them: it answers them, or it dies and we do.
             request = self._busy.popleft()
             with suppress(GatherStoppedError):
                 await self._sleep(LOOK_AGAIN)
                 await asyncio.to_thread(self._ledger.bury_dead)
-                await self._answer(worker, request)
+                await self._answer(request)
 
     def _stop(self, error: GatherStoppedError) -> None:
         """Have no request begin any more. What is in flight is waited for: it is paid anyway."""
@@ -179,27 +179,27 @@ class _Run:
         if self._stopped_by:
             raise self._stopped_by
 
-    async def _answer(self, worker: int, request: Request) -> None:
+    async def _answer(self, request: Request) -> None:
         try:
             if self._api is None:
                 async with self._probing:
                     if self._api is None:
-                        await self._probe(worker, request)
+                        await self._probe(request)
                         return
-            await self._send(worker, request, self._api, probing=False)
+            await self._send(request, self._api, probing=False)
         except GatherStoppedError as error:
             self._stop(error)
 
-    async def _probe(self, worker: int, request: Request) -> None:
+    async def _probe(self, request: Request) -> None:
         """Find out, with a real request, which dialect the endpoint accepts."""
         known = self._ledger.endpoint_api(self._address, request.model)
         if known in APIS:
             # Found before: one odd reply, such as a fenced one, no longer speaks against it.
             self._api = known
-            await self._send(worker, request, known, probing=False)
+            await self._send(request, known, probing=False)
             return
         for api in APIS:
-            why = await self._send(worker, request, api, probing=True)
+            why = await self._send(request, api, probing=True)
             if why is None:
                 self._api = api
                 self._ledger.remember_api(self._address, request.model, api)
@@ -208,7 +208,7 @@ class _Run:
             f"{self._address} accepts none of {', '.join(APIS)}; to the last it said: {why}"
         )
 
-    async def _send(self, worker: int, request: Request, api: Api, *, probing: bool) -> str | None:
+    async def _send(self, request: Request, api: Api, *, probing: bool) -> str | None:
         """Bring one request to its stored reply; returns why the dialect does not do, if so."""
         expected = estimate(request, None, None)
         price = self._price(request.model)
@@ -217,20 +217,19 @@ class _Run:
         content = await self._body(request, api)
         began, tries, too_many = time.monotonic(), 0, 0
         while True:
-            await self._turn(worker, tokens)
-            attempt = await self._claim(request, usd)
-            if attempt is None:
-                return None
-            if isinstance(content, ValueError):
-                reply = HttpReply(0, f"the image cannot be sent: {content}".encode(), None)
-                self._store(request, attempt, api, reply)
-                return None
-            sent = time.monotonic()
+            await self._enter(tokens)
             try:
-                reply, outcome = await self._post(api, content)
-            except asyncio.CancelledError:
-                self._commits.add(Release(attempt, "stopped", paid=True))
-                raise
+                attempt = await self._claim(request, usd)
+                if attempt is None:
+                    return None
+                if isinstance(content, ValueError):
+                    reply = HttpReply(0, f"the image cannot be sent: {content}".encode(), None)
+                    self._store(request, attempt, api, reply)
+                    return None
+                sent = time.monotonic()
+                reply, outcome = await self._post(api, content, attempt)
+            finally:
+                self._throttle.leave()
             if outcome.kind == "answered":
                 self._count_refusals(attempt, reply, outcome)
                 said = self._store(request, attempt, api, reply, time.monotonic() - sent)
@@ -257,11 +256,11 @@ class _Run:
                 self._throttle.too_many(pause)
             await self._sleep(pause)
 
-    async def _turn(self, worker: int, tokens: int) -> None:
-        """Wait until the endpoint and the limits let this worker send."""
-        while wait := self._throttle.wait(worker):
-            await self._sleep(wait)
+    async def _enter(self, tokens: int) -> None:
+        """Wait until the limits and the endpoint let one more request be under way."""
         if wait := max(self._requests_pace.take(1), self._tokens_pace.take(tokens)):
+            await self._sleep(wait)
+        while wait := self._throttle.enter():
             await self._sleep(wait)
 
     async def _claim(self, request: Request, usd: float) -> int | None:
@@ -289,13 +288,16 @@ class _Run:
                 )
             await self._sleep(LOOK_AGAIN / 10)
 
-    async def _post(self, api: Api, content: bytes) -> tuple[HttpReply, Outcome]:
+    async def _post(self, api: Api, content: bytes, attempt: int) -> tuple[HttpReply, Outcome]:
         """One try; no reply is a reply with status 0."""
         self._in_flight += 1
         try:
             reply = await post(self._session, self._address + PATHS[api], content)
         except NoReplyError as error:
             return HttpReply(0, b"", None), Outcome("again", str(error), error.paid)
+        except asyncio.CancelledError:
+            self._commits.add(Release(attempt, "stopped", paid=True))
+            raise
         finally:
             self._in_flight -= 1
         if reply.http_status >= 400:

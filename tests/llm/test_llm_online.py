@@ -442,15 +442,36 @@ def test_pace_spreads_and_corrects(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Pace(None).take(1e9) == 0
 
 
+def under_way(throttle: Throttle) -> int:
+    """How many may be under way at once."""
+    number = 0
+    while not throttle.enter():
+        number += 1
+    for _ in range(number):
+        throttle.leave()
+    return number
+
+
 def test_a_429_slows_down_and_success_speeds_up() -> None:
     throttle = Throttle(10)
     throttle.too_many(0)
-    assert throttle._allowed == 7
+    assert under_way(throttle) == 7
     throttle.too_many(0)  # of the same moment
-    assert throttle._allowed == 7
+    assert under_way(throttle) == 7
     for _ in range(30):
         throttle.went_well()
-    assert throttle._allowed == 10
+    assert under_way(throttle) == 10
+
+
+def test_a_slowed_run_ends_with_whoever_has_the_last_requests(
+    server: LoopbackServer, ledger: Ledger
+) -> None:
+    """Once, workers above the lowered limit waited for others that had nothing left to do."""
+    server.set_faults(
+        {"latency": 0.2, "rules": [{"fault": "rate_limit", "share": 1.0, "tries": 1}]}
+    )
+    done = gather([request(each) for each in range(8)], ledger, settings(server))
+    assert (done.answered, done.errors) == (8, 0)
 
 
 def test_backoff_grows_is_jittered_and_keeps_to_retry_after() -> None:
