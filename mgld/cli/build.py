@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mgld.cli._errors import user_errors
+from mgld.cli._llm_options import llm_options, take_llm_settings
 from mgld.cli._workers import default_workers
 
 if TYPE_CHECKING:
@@ -23,17 +24,6 @@ STAGES = (
     "splits",
     "dataset",
 )
-
-LLM_OPTIONS = {
-    "base_url": "base_url",
-    "max_usd": "max_usd",
-    "batch": "batch",
-    "concurrency": "concurrency",
-    "rpm": "requests_per_minute",
-    "tpm": "tokens_per_minute",
-    "api": "api",
-}
-"""Option -> setting of `llm`; prices and deadlines are set in the YAML file."""
 
 
 def _sizes(
@@ -78,22 +68,7 @@ def _sizes(
 @click.option("--seed", type=click.IntRange(min=0), help="Key of every draw.  [default: 0]")
 @click.option("--sizes", callback=_sizes, help="Subset sizes, e.g. 250,500.  [default: by scale]")
 @click.option("--test-size", type=click.IntRange(min=0), help="Test records.  [default: by scale]")
-@click.option(
-    "--base-url",
-    help="For openai:MODEL: an endpoint like http://127.0.0.1:8000/v1.  [default: OpenAI's]",
-)
-@click.option("--max-usd", type=click.FloatRange(min=0), help="Stop before more is spent.")
-@click.option(
-    "--batch/--no-batch", default=None, help="Ask in batches: half the price, within a day."
-)
-@click.option("--concurrency", type=click.IntRange(min=1), help="Requests at once.  [default: 32]")
-@click.option("--rpm", type=click.IntRange(min=1), help="Requests per minute at most.")
-@click.option("--tpm", type=click.IntRange(min=1), help="Tokens per minute at most.")
-@click.option(
-    "--api",
-    type=click.Choice(["auto", "responses", "chat", "chat-json", "chat-text"]),
-    help="How the endpoint is spoken to.  [default: auto, the strictest it takes]",
-)
+@llm_options(batch=True)
 @click.option(
     "--ledger",
     type=click.Path(dir_okay=False),
@@ -145,11 +120,7 @@ def _resolve(
         config_file = out / CONFIG_FILE
         if not config_file.is_file():
             raise click.UsageError("give --source DIR or --source world:N (or a --config with it)")
-    llm = {
-        name: value
-        for option, name in LLM_OPTIONS.items()
-        if (value := settings.pop(option)) is not None
-    }
+    llm = take_llm_settings(settings)
     return load_config(config_file, {"source": source, "llm": llm or None, **settings})
 
 
