@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from mgld.evaluate.judges.base import Case, Judge, OnVerdict, load_judge
+from mgld.evaluate.judges.base import Case, Judge, JudgeOptions, OnVerdict, load_judge
 
-__all__ = ["Case", "Judge", "OnVerdict", "load_judge"]
+__all__ = ["Case", "Judge", "JudgeOptions", "OnVerdict", "load_judge"]

@@ -7,10 +7,12 @@ says is data: no judge follows it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from mgld.evaluate.records import Answer, Question, Verdict
+from mgld.llm.settings import LlmSettings
 
 
 @dataclass(frozen=True)
@@ -46,13 +48,46 @@ class Judge(Protocol):
         ...
 
 
-def load_judge(spec: str) -> Judge:
-    """The judge that `spec` names: "rule".
+@dataclass(frozen=True)
+class JudgeOptions:
+    """What judges that ask a model need besides its name.
 
-    Raises ValueError for a spec that names none.
+    ledger: the file of their replies. temperature: None sends none, as reasoning models want it.
+    retry_errors: ask again where the reply in the ledger is an error or none that can be read.
     """
+
+    ledger: Path | None = None
+    llm: LlmSettings = field(default_factory=LlmSettings)
+    temperature: float | None = 0.0
+    max_output_tokens: int = 2048
+    retry_errors: bool = False
+
+
+def load_judge(spec: str, options: JudgeOptions | None = None) -> Judge:
+    """The judge that `spec` names.
+
+    "rule"; "openai:MODEL" with ":paper" (the default) or ":strict" after it; "majority:A,B,C" of
+    such; "rule-first:SPEC", whose certain cases the rule decides before SPEC is asked.
+
+    ValueError for a spec that names none. There is no default: nobody grades itself by omission.
+    """
+    options = options or JudgeOptions()
+    name, _, rest = spec.partition(":")
     if spec == "rule":
         from mgld.evaluate.judges.rule import RuleJudge
 
         return RuleJudge()
-    raise ValueError(f"no judge is called {spec!r}; there is: rule")
+    if name == "openai":
+        from mgld.evaluate.judges.model import model_judge
+
+        return model_judge(rest, options)
+    if name == "majority":
+        from mgld.evaluate.judges.ensemble import Majority
+
+        return Majority([load_judge(each.strip(), options) for each in rest.split(",")])
+    if name == "rule-first":
+        from mgld.evaluate.judges.rule_first import RuleFirst
+
+        return RuleFirst(load_judge(rest, options))
+    known = "rule, openai:MODEL, openai:MODEL:strict, majority:A,B,C, rule-first:JUDGE"
+    raise ValueError(f"no judge is called {spec!r}; there are: {known}")
