@@ -31,7 +31,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "subset": ("mgld.cli.score:subset", "Cut an HDS, HSS, LCS or BRS subset of any size."),
     "score": ("mgld.cli.score:score", "Sim and RSR of any dataset with any encoder."),
     "encoder": ("mgld.cli.encoder:encoder", "Inspect, fetch and export vision encoders."),
+    "grade": ("mgld.cli.grade:grade", "Judge a run's answers: levels, metrics, intervals."),
     "compare": ("mgld.cli.compare:compare", "Runs against each other: paired tests and effects."),
+    "answer": ("mgld.cli.answer:answer", "Have a model answer the test questions five times."),
     "report": ("mgld.cli.report:report", "Render the HTML report of a build."),
 }
 

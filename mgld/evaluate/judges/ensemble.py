@@ -93,7 +93,7 @@ def _most(votes: Sequence[Level]) -> Level:
     return max(LEVELS, key=lambda level: (counts[level], LEVELS.index(level)))
 
 
-class PairAgreement(Record):
+class MemberPair(Record):
     """Two members: questions that both scored, and those of them with the same level."""
 
     first: str
@@ -102,7 +102,7 @@ class PairAgreement(Record):
     same: int
 
 
-class Agreement(Record):
+class MemberAgreement(Record):
     """How far the members of an ensemble agree over a run.
 
     scored_by_all: questions that no member left unscored; unanimous: those of them with one level.
@@ -113,17 +113,17 @@ class Agreement(Record):
     scored_by_all: int
     unanimous: int
     unscored: dict[str, int]
-    pairs: list[PairAgreement]
+    pairs: list[MemberPair]
 
 
-def agreement(verdicts: Sequence[Verdict]) -> Agreement | None:
+def member_agreement(verdicts: Sequence[Verdict]) -> MemberAgreement | None:
     """The agreement of an ensemble's members; None where these verdicts are no ensemble's."""
     if not verdicts or not verdicts[0].votes:
         return None
     members = list(verdicts[0].votes)
     rows = [[verdict.votes[member] for member in members] for verdict in verdicts]
     by_all = [row for row in rows if "unscored" not in row]
-    return Agreement(
+    return MemberAgreement(
         questions=len(rows),
         scored_by_all=len(by_all),
         unanimous=sum(len(set(row)) == 1 for row in by_all),
@@ -132,8 +132,8 @@ def agreement(verdicts: Sequence[Verdict]) -> Agreement | None:
     )
 
 
-def _pair(members: list[str], rows: list[list[State]], a: int, b: int) -> PairAgreement:
+def _pair(members: list[str], rows: list[list[State]], a: int, b: int) -> MemberPair:
     both = [(row[a], row[b]) for row in rows if "unscored" not in (row[a], row[b])]
-    return PairAgreement(
+    return MemberPair(
         first=members[a], second=members[b], both=len(both), same=sum(x == y for x, y in both)
     )
