@@ -111,12 +111,12 @@ def _table1(tables: Tables) -> Iterator[Cell]:
         if subset in counted:
             count = counted[subset].recognised
             computed = rounded(gain(count, baseline), printed)
-            source = f"Table {counted[subset].table[-1]}: {count} against {baseline}"
+            source = f"Table {counted[subset].table[-1]}: {count}"
             yield Cell(f"table1/{subset}/gain", printed, computed, source, count)
         else:
             found = counts_for_gain(printed, baseline)
             whole = found[0] if len(found) == 1 else None
-            source = "no whole count" if whole is None else f"inverted: {whole} against {baseline}"
+            source = "no whole count" if whole is None else f"inverted: {whole}"
             computed = "-" if whole is None else printed
             yield Cell(f"table1/{subset}/gain", printed, computed, source, whole)
         if row["over_brs"]:
@@ -157,7 +157,7 @@ def _table3(tables: Tables) -> Iterator[Cell]:
             if before is not None:
                 step = count - getattr(before, attribute)
                 printed = row[f"{column}_step"]
-                source = f"Table 6: {step:+} on the row above"
+                source = f"Table 6: {step:+}"
                 yield Cell(f"{name} step", printed, rounded(percent(step), printed), source)
         before = counts
 
@@ -171,5 +171,5 @@ def _table4(tables: Tables) -> Iterator[Cell]:
         yield Cell(f"{name}/accuracy", printed, rounded(percent(count), printed), source, count)
         if row["over_baseline"]:
             over, printed = count - baseline, row["over_baseline"]
-            source = f"Table 7: {over:+} on the baseline"
+            source = f"Table 7: {over:+}"
             yield Cell(f"{name}/over baseline", printed, rounded(percent(over), printed), source)

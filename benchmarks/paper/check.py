@@ -27,7 +27,16 @@ _NOTE: Final = (
     "questions, since which questions changed is not printed; paired ones would most likely be "
     "narrower. All intervals take each question as a landmark of its own."
 )
-_HEADER: Final = ("cell", "from", "computed", "printed", "95 % interval of the accuracy")
+_HEADER: Final = ("", "recognised", "computed", "printed", "accuracy, 95 %")
+_TITLES: Final = {
+    "table1": "Table 1: gain over the baseline, %",
+    "table2": "Table 2: shares, %",
+    "table3": "Table 3: accuracy on HSS-50k, %",
+    "table4": "Table 4: accuracy, %",
+    "table6": "Table 6: counts",
+    "table7": "Table 7: counts",
+}
+"""Heads of what is shown of each table."""
 
 
 def outcome(tables: Tables) -> dict[str, Any]:
@@ -98,26 +107,17 @@ def _show(found: list[Cell], named: list[Finding]) -> None:
     """Accuracies and gains as a table; the other cells as a sum; then the findings in words."""
     # Every row that says something of its own: accuracies, gains, and whatever disagrees.
     shown = [cell for cell in found if cell.count is not None or not cell.agrees]
-    rows = [
-        (cell.id, cell.source, cell.computed, _printed(cell), _interval(cell)) for cell in shown
-    ]
-    if sys.stdout.isatty():
-        from rich.console import Console
-        from rich.markup import escape
-        from rich.table import Table
-
-        table = Table(*_HEADER)
-        for row, cell in zip(rows, shown, strict=True):
-            table.add_row(*map(escape, row), style="" if cell.agrees else "bold red")
-        Console().print(table)
-    else:
-        widths = [max(len(row[i]) for row in (*rows, _HEADER)) for i in range(len(_HEADER))]
-        for row in (_HEADER, *rows):
-            print(
-                "  ".join(
-                    f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)
-                ).rstrip()
-            )
+    rows = {cell: (_row(cell), *_values(cell)) for cell in shown}
+    widths = [max(len(row[i]) for row in (*rows.values(), _HEADER)) for i in range(len(_HEADER))]
+    for name, title in _TITLES.items():
+        part = [cell for cell in shown if cell.id.startswith(f"{name}/")]
+        if part and sys.stdout.isatty():
+            _table(title, [(rows[cell], cell.agrees) for cell in part], widths)
+        elif part:
+            print(title)
+            for row in (_HEADER, *(rows[cell] for cell in part)):
+                padded = [f"{text:<{width}}" for text, width in zip(row, widths, strict=True)]
+                print(f"  {'  '.join(padded)}".rstrip())
     agreeing = sum(cell.agrees for cell in found)
     print(
         f"\n{agreeing} of {len(found)} checks agree. Those not listed above all do: sums of rows,"
@@ -130,20 +130,38 @@ def _show(found: list[Cell], named: list[Finding]) -> None:
     print(_wrapped("\n", _NOTE))
 
 
+def _table(title: str, rows: list[tuple[tuple[str, ...], bool]], widths: list[int]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for name, width in zip(_HEADER, widths, strict=True):
+        table.add_column(name, min_width=width)
+    for row, agrees in rows:
+        table.add_row(*map(escape, row), style="" if agrees else "bold red")
+    Console().print(table)
+
+
 def _wrapped(first: str, text: str) -> str:
     return textwrap.fill(
         text, 100, initial_indent=first, subsequent_indent=" " * len(first.lstrip("\n"))
     )
 
 
-def _printed(cell: Cell) -> str:
-    return cell.printed if cell.agrees else f"{cell.printed}  DISAGREES"
+def _row(cell: Cell) -> str:
+    """`HDS-25k, Data`, with what is printed there where it is not the table's main number."""
+    _, *place = cell.id.split("/")
+    return ", ".join(place[:-1] if place[-1] in ("gain", "accuracy") else place)
 
 
-def _interval(cell: Cell) -> str:
-    if cell.interval is None:
-        return ""
-    return f"{cell.interval[0]:.2f} to {cell.interval[1]:.2f}"
+def _values(cell: Cell) -> tuple[str, str, str, str]:
+    """The other columns."""
+    printed = cell.printed if cell.agrees else f"{cell.printed}  DISAGREES"
+    interval = ""
+    if cell.interval is not None:
+        interval = f"{cell.interval[0]:.2f} to {cell.interval[1]:.2f}"
+    return cell.source, cell.computed, printed, interval
 
 
 if __name__ == "__main__":
