@@ -235,7 +235,7 @@ class _Run:
                 said = self._store(request, attempt, api, reply, time.monotonic() - sent)
                 self._tokens_pace.correct(said.input_tokens + said.output_tokens - tokens)
                 if probing and _ignores_schema(request, api, said):
-                    await self._commits.flush()
+                    self._commits.flush()
                     self._ledger.forget([request.key])
                     return "it answered without regard to the JSON schema"
                 return None
@@ -277,7 +277,7 @@ class _Run:
                 self._busy.append(request)
                 return None
             # Over budget; what is in flight will cost less than is reserved for it.
-            await self._commits.flush()
+            self._commits.flush()
             money = self._ledger.money()
             if self._in_flight == 0 and money.reserved == 0:
                 perhaps = f", ${money.lost:.4f} of it only perhaps" if money.lost else ""
