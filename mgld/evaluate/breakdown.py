@@ -20,7 +20,7 @@ from mgld.schema import Record
 SMALL: Final = 20
 """A group with fewer scored questions is shown, and marked as too small to be read much into."""
 UNKNOWN_VALUE: Final = "(not given)"
-RESAMPLES: Final = 2_000
+RESAMPLES: Final = 1_000
 SCORES: Final[dict[State, int]] = {level: 3 - row for row, level in enumerate(LEVELS)}
 """Level score: 3 strongly_known ... 0 unknown."""
 _IMAGES: Final = ((1, 1), (2, 5), (6, 10), (11, 50))
@@ -38,7 +38,7 @@ class Trend(Record):
     """Spearman's rank correlation of the level (0 to 3) with a value, over scored questions.
 
     correlation: with mid-ranks for ties; None where one of the two does not vary. interval: from
-    2,000 keyed resamples of landmarks.
+    1,000 keyed resamples of landmarks.
     """
 
     questions: int
