@@ -139,8 +139,11 @@ class ModelJudge(ABC):
             if self._options.retry_errors:
                 replies = ledger.replies(requests)
                 ledger.forget(key for key, reply in replies.items() if self._is_error(reply))
+            take()  # what is there needs no endpoint, nor a key for one
+            left = [requests[key] for key in waiting]
             try:
-                gather(requests.values(), ledger, self._options.llm, on_reply=on_reply)
+                if left:
+                    gather(left, ledger, self._options.llm, on_reply=on_reply)
             finally:
                 take()
 
