@@ -16,9 +16,8 @@ _PAIRS = ("second - first", "of", "difference", "95 % interval", "p", "only firs
 
 def show_comparison(found: Comparison, top: int) -> None:
     """Print each run, each pair, and the `top` largest changes of each pair."""
-    click.echo(
-        f"{found.questions:,} questions, judged by {found.judge} (prompt {found.prompt_hash})"
-    )
+    judge = _printable(f"{found.judge} (prompt {found.prompt_hash})")
+    click.echo(f"{found.questions:,} questions, judged by {judge}")
     runs = {run.name: _run(run) for run in found.runs}
     pairs = [row for pair in found.pairs for row in _pair(pair)]
     if sys.stdout.isatty():
@@ -120,5 +119,9 @@ def _changes(pair: Pair, top: int) -> None:
     click.echo(f"changed from {pair.first} to {pair.second}: {len(pair.changed):,}, here {shown}")
     for change in pair.changed[:top]:
         line = f"  {change.question_id}  {change.first} -> {change.second}  {change.landmark}"
-        # Names come from data: control characters must not reach a terminal.
-        click.echo("".join(each if each.isprintable() else "?" for each in line))
+        click.echo(_printable(line))
+
+
+def _printable(text: str) -> str:
+    """Text from data without control characters, which must not reach a terminal."""
+    return "".join(each if each.isprintable() else "?" for each in text)

@@ -56,6 +56,8 @@ def test_never_more_than_the_items_that_are_there() -> None:
     # Each landmark right once and wrong once: less varied than chance, but no surer than 40 items.
     hits = np.array([True, False] * 20)
     assert effective_number(hits, np.repeat(np.arange(20), 2)) == 40
+    hits[1] = True  # now there is a variance, far below that of 40 independent items
+    assert effective_number(hits, np.repeat(np.arange(20), 2)) == 40
     assert effective_number(np.array([True, False, True]), np.zeros(3, dtype=np.int64)) == 1
 
 
