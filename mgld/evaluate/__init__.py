@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mgld.evaluate.judges.rule import rule_judge
 from mgld.evaluate.metrics import LevelMetrics, level_metrics
 from mgld.evaluate.records import (
     LEVELS,
@@ -27,4 +28,5 @@ __all__ = [
     "Truth",
     "Verdict",
     "level_metrics",
+    "rule_judge",
 ]

@@ -1,0 +1,318 @@
+"""What one answer claims about a landmark's name: said, denied, one of several, in passing.
+
+An answer identifies a landmark by the name that it says the picture shows. Each mention of the name
+is looked at in its clause; then the answer's other claims are weighed against it. Nothing here
+obeys an answer: its words are only compared with lists. Definition: docs/definitions.md, "Grading".
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+from mgld.evaluate.rule.naming import Mention, Names, concept_words, find_mentions
+from mgld.evaluate.rule.neighbours import is_listed, other_name_around
+from mgld.evaluate.rule.places import Named, Places, find_places
+from mgld.evaluate.rule.reading import Tokens, sentence_bounds
+from mgld.evaluate.rule.words import word_set
+
+MOST_GAP = 8
+"""Words between "this is" and the name."""
+
+
+class Strength(IntEnum):
+    """How an answer puts a claim; a stronger one overrules weaker ones."""
+
+    WEAK = 1  # subject of a sentence, apposition, "taken at X"
+    HEDGED = 2  # "could be X"
+    FIRM = 3  # "this is X", or the name alone
+    SETTLED = 4  # "most likely X", "actually, X"
+
+
+class Finding(NamedTuple):
+    """What became of a mention. kind: "claim", "denied", "beside" (hints at it) or "nothing".
+
+    why: in words, for the explanation; strength: of a claim; first, end: tokens to quote.
+    """
+
+    kind: str
+    why: str
+    strength: int
+    first: int
+    end: int
+
+
+class Said(NamedTuple):
+    """An answer taken apart: its tokens, sentences, the places and the landmark's names in it."""
+
+    tokens: Tokens
+    sentences: list[tuple[int, int]]
+    places: list[Named]
+    mentions: list[Mention]
+
+
+def take_apart(tokens: Tokens, names: Names, places: Places) -> Said:
+    """Find sentences, places and mentions of a tokenized answer."""
+    mentions = find_mentions(tokens, names)
+    named = find_places(tokens, places)
+    taken = {token for each in mentions for token in range(each.first, each.end)}
+    taken |= {token for each in named for token in range(each.first, each.end)}
+    # The Tokyo of "Tokyo Tower" says no place; that of "Tokyo Japan" does.
+    named = [each for each in named if not _goes_on(tokens, each.end, taken)]
+    return Said(tokens, sentence_bounds(tokens), named, mentions)
+
+
+def _goes_on(tokens: Tokens, at: int, taken: set[int]) -> bool:
+    """Whether token `at` is a capital word that carries on the name before it."""
+    return (
+        tokens.cased
+        and at < len(tokens.words)
+        and tokens.caps[at]
+        and at not in taken
+        and tokens.words[at] not in word_set("not_names")
+        and tokens.words[at] not in word_set("cues")
+    )
+
+
+def findings(said: Said, names: Names, places: Places) -> list[Finding]:
+    """One finding for each mention, in order."""
+    found: list[Finding] = []
+    for mention in said.mentions:
+        first, end = _sentence_of(said.sentences, mention.first)
+        kind, why, strength = _look_at(said, mention, first, end, names, places)
+        found.append(Finding(kind, why, strength, mention.first, mention.end))
+    return found
+
+
+def _look_at(
+    said: Said, mention: Mention, first: int, end: int, names: Names, places: Places
+) -> tuple[str, str, int]:
+    tokens = said.tokens
+    words = tokens.words
+    if words[end - 1] in ("?", "？"):
+        return "nothing", "asked, not said", 0
+    start = clause_start(tokens, mention.first, first)
+    denied = negated(words, start, mention.first) or _denied_after(words, mention.end, end)
+    other = other_name_around(tokens, mention, said.places, first, end, names)
+    if other:
+        return ("nothing" if denied else other.kind), other.why, 0
+    if denied:
+        return "denied", "denied", 0
+    if any(word in word_set("suppose") for word in words[start : mention.first]):
+        return "nothing", "supposed, not said", 0
+    listed = is_listed(tokens, mention, said.places, first, end)
+    if listed:
+        return ("beside" if listed <= 3 else "nothing"), f"one of {listed} or more names", 0
+    kind, why, strength = _claim(said, mention, start, first, end, names)
+    if kind == "claim":
+        elsewhere = _elsewhere(said, mention, end, names, places)
+        if elsewhere:
+            return "nothing", elsewhere, 0
+        if mention.form.needs_place and not _placed(said, mention, end):
+            return "nothing", "a kind of landmark, without its place", 0
+    return kind, why, strength
+
+
+def clause_start(tokens: Tokens, index: int, first: int) -> int:
+    """First token of the clause that `index` stands in, within a sentence that starts at `first`.
+
+    A comma starts one where a firm cue stands behind it: "I am not sure, but / this is X".
+    """
+    words = tokens.words
+    firm = word_set("firm")
+    breaks = word_set("breaks")
+    cue_seen = False
+    for at in range(index - 1, first - 1, -1):
+        word = words[at]
+        if word in breaks or word in (";", ":", "–", "—", "(", '"', "“", "。", "；"):
+            # "no" is both a break in some languages and a denial: it belongs to what it denies.
+            return at if word == "no" else at + 1
+        if word == "," and cue_seen:
+            return at + 1
+        cue_seen = cue_seen or word in firm
+    return first
+
+
+def negated(words: list[str], start: int, end: int) -> bool:
+    """Whether tokens [start, end) hold a negation that is not one of the harmless ("no doubt")."""
+    negators = word_set("negators")
+    harmless = word_set("harmless")
+    for at in range(start, end):
+        if words[at] in negators and not any(
+            word in harmless for word in words[at + 1 : min(at + 3, end)]
+        ):
+            if words[at] == "doubt" and any(
+                word in ("no", "without", "little") for word in words[max(start, at - 2) : at]
+            ):
+                continue
+            return True
+    return False
+
+
+def _denied_after(words: list[str], at: int, end: int) -> bool:
+    """ "X is not what is shown", "X can be ruled out": a denial with the name as its subject."""
+    tail = words[at : min(at + 4, end)]
+    if not tail:
+        return False
+    if tail[0] in ("isnt", "wasnt", "cannot", "cant", "not") or tail[:2] in (
+        ["is", "not"],
+        ["was", "not"],
+        ["ist", "nicht"],
+        ["n", "est"],
+        ["no", "es"],
+        ["non", "e"],
+        ["nao", "e"],
+    ):
+        later = words[at + 2 : min(at + 5, end)]
+        shown = ("what", "shown", "this", "the", "pictured", "here", "depicted", "in", "it", "be")
+        return (not later or later[0] in shown or tail[0] in ("cannot", "cant")) and not (
+            set(tail) & word_set("harmless")
+        )
+    return "ruled" in tail or "excluded" in tail
+
+
+def _claim(
+    said: Said, mention: Mention, start: int, first: int, end: int, names: Names
+) -> tuple[str, str, int]:
+    """Whether the way from a cue to the name is free, and how strong the cue is."""
+    tokens = said.tokens
+    words = tokens.words
+    cues, firm = word_set("cues"), word_set("firm")
+    relations, between = word_set("relations"), word_set("between")
+    weak = False
+    at = mention.first - 1
+    gap = 0
+    while at >= start and gap <= MOST_GAP:
+        word = words[at]
+        before = words[at - 1] if at > start else ""
+        if word in firm or (word == "known" and words[at + 1] == "as"):
+            return "claim", "named", _strength(words, start, mention.first, firm=True)
+        if word == "of" and before in word_set("apart_from"):
+            return "beside", f'only "{before} of" it', 0
+        if word == "like" and before in ("looks", "look", "looking"):
+            return "claim", "named", Strength.HEDGED
+        if word in relations:
+            return "beside", f'only set beside it ("{word}")', 0
+        if word == "," or not word[0].isalnum():
+            break
+        if word in cues:
+            weak = True
+        elif (
+            tokens.cased
+            and tokens.caps[at]
+            and at > first
+            and word not in between
+            and word not in concept_words(names.concepts)
+            and not any(place.first <= at < place.end for place in said.places)
+        ):
+            return "beside", "named in passing", 0
+        at -= 1
+        gap += 1
+    if gap > MOST_GAP:
+        return "beside", "named in passing", 0
+    if _alone(said, mention, first, end):
+        return "claim", "named", Strength.FIRM
+    settled = _strength(words, start, mention.first, firm=False)
+    if weak or settled == Strength.SETTLED:
+        return "claim", "named", settled
+    # The subject of its sentence, or in apposition.
+    return "claim", "named", Strength.WEAK
+
+
+def _strength(words: list[str], start: int, end: int, *, firm: bool) -> int:
+    before = words[start:end]
+    if any(word in word_set("settled") for word in before):
+        return Strength.SETTLED
+    if not firm:
+        return Strength.WEAK
+    hedged = any(word in word_set("hedges") for word in before)
+    return Strength.HEDGED if hedged else Strength.FIRM
+
+
+def _alone(said: Said, mention: Mention, first: int, end: int) -> bool:
+    """Whether the sentence holds the name, its article and places, and nothing else."""
+    tokens = said.tokens
+    words = tokens.words
+    allowed = word_set("articles") | {"in", "at", "of"}
+    for at in range(first, end):
+        inside = mention.first <= at < mention.end
+        word = words[at]
+        if inside or not word[0].isalnum() or word in allowed or tokens.caps[at]:
+            continue
+        return False
+    return True
+
+
+def _placed(said: Said, mention: Mention, end: int) -> bool:
+    """Whether one of the landmark's places stands right before or behind the name."""
+    for place in said.places:
+        if not place.own:
+            continue
+        if 0 <= mention.first - place.end <= 2:
+            return True
+        if 0 <= place.first - mention.end <= 6 and place.first < end:
+            return True
+    return False
+
+
+def _elsewhere(said: Said, mention: Mention, end: int, names: Names, places: Places) -> str:
+    """Why the answer puts this name elsewhere than where the landmark is, or ""."""
+    tokens = said.tokens
+    words = tokens.words
+    own = [place for place in said.places if place.own and not place.demonym]
+    wrong = [
+        place
+        for place in said.places
+        if place.known
+        and not place.own
+        and not place.demonym
+        and _stands_as_place(words, place)
+        and places.conflicts(place.known)
+    ]
+    attached = [
+        place for place in wrong if -3 <= place.first - mention.end <= 4 and place.first < end
+    ]
+    chained = any(0 <= other.first - mention.end <= 6 and other.first < end for other in own)
+    for place in attached:
+        if not chained:
+            return f"put in {_quote(tokens, place.first, place.end)}"
+    if wrong and not own:
+        return f"put in {_quote(tokens, wrong[0].first, wrong[0].end)}"
+    if names.qualified and not own:
+        unknown = _town_behind(said, mention, end)
+        if unknown:
+            return f"put in {unknown}"
+    return ""
+
+
+def _stands_as_place(words: list[str], place: Named) -> bool:
+    before = words[place.first - 1] if place.first else "in"
+    return before in ("in", "of", "at", "near", ",", "(", "from", "a", "en", "im", "les") or (
+        before == "\n"
+    )
+
+
+def _town_behind(said: Said, mention: Mention, end: int) -> str:
+    """An unknown capital name right behind ", ", "(" or "in", as the place of a namesake."""
+    tokens = said.tokens
+    at = mention.end
+    if at + 1 >= end or tokens.words[at] not in (",", "(", "in", "at", "of"):
+        return ""
+    at += 1
+    if tokens.caps[at] and tokens.cased and tokens.words[at] not in word_set("not_names"):
+        last = at
+        while last < end and tokens.caps[last]:
+            last += 1
+        return _quote(tokens, at, last)
+    return ""
+
+
+def _quote(tokens: Tokens, first: int, end: int) -> str:
+    return tokens.text[tokens.starts[first] : tokens.ends[end - 1]]
+
+
+def _sentence_of(sentences: list[tuple[int, int]], index: int) -> tuple[int, int]:
+    for first, end in sentences:
+        if first <= index < end:
+            return first, end
+    raise ValueError(f"token {index} is in no sentence")

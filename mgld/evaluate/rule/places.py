@@ -1,0 +1,186 @@
+"""Which places a text names, and whether they agree with those of a landmark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Literal, NamedTuple
+
+from mgld.evaluate.rule.reading import Tokens, fold_text
+from mgld.evaluate.rule.words import load_words
+
+Phrase = tuple[str, ...]
+Level = Literal["country", "region", "city"]
+
+
+class Known(NamedTuple):
+    """A place of the list: what it is called there, its level and its country (its own)."""
+
+    name: str
+    level: Level
+    country: str
+
+
+class Named(NamedTuple):
+    """A place in a text: tokens [first, end). `known`: its entry; None for a landmark's own hint
+    that is not in the list. demonym: "Dutch". own: it is one of the landmark's."""
+
+    first: int
+    end: int
+    known: Known | None
+    demonym: bool
+    own: bool
+
+
+class Places(NamedTuple):
+    """Where a landmark is. `phrases`: its hints as folded words; `known`: what is known of them."""
+
+    phrases: dict[str, list[Phrase]]
+    countries: frozenset[str]
+    regions: frozenset[str]
+    cities: frozenset[str]
+
+    def conflicts(self, place: Known) -> bool:
+        """Whether something that is here cannot be in `place`."""
+        if self.countries and place.country not in self.countries:
+            return True
+        if place.level == "region":
+            return bool(self.regions) and place.name not in self.regions
+        if place.level == "city":
+            return bool(self.cities) and place.name not in self.cities
+        return False
+
+    def contains(self, place: Known) -> bool:
+        """Whether `place` is one of these, by whatever name."""
+        same = {"country": self.countries, "region": self.regions, "city": self.cities}
+        return place.name in same[place.level]
+
+
+def landmark_places(hints: Iterable[str]) -> Places:
+    """The places of a landmark whose hints are `hints`; "Tacoma, Washington" counts as two."""
+    phrases: dict[str, list[Phrase]] = {}
+    levels: dict[str, set[str]] = {"country": set(), "region": set(), "city": set()}
+    for hint in hints:
+        for part in hint.replace("(", ",").replace(")", ",").split(","):
+            phrase = tuple(fold_text(part))
+            if not phrase or len("".join(phrase)) < 2:
+                continue
+            phrases.setdefault(phrase[0], []).append(phrase)
+            known, _ = gazetteer().get(phrase, (None, False))
+            if known:
+                levels[known.level].add(known.name)
+                levels["country"].add(known.country)
+    return Places(
+        phrases,
+        frozenset(levels["country"]),
+        frozenset(levels["region"]),
+        frozenset(levels["city"]),
+    )
+
+
+def find_places(tokens: Tokens, places: Places) -> list[Named]:
+    """Every place of the list or of `places` that the text names, in order, the longest first."""
+    found: list[Named] = []
+    words = tokens.words
+    known_first = _first_words()
+    index = 0
+    while index < len(words):
+        word = words[index]
+        named = None
+        if word in places.phrases or word in known_first:
+            named = _named_at(tokens, index, word, places)
+        elif word[-1] == "s" and tokens.text[tokens.ends[index] - 2] in "'’":
+            # "Seattle's".
+            stem = word[:-1]
+            if stem in places.phrases or stem in known_first:
+                named = _named_at(tokens, index, stem, places)
+        if named:
+            found.append(named)
+            index = named.end
+        else:
+            index += 1
+    return found
+
+
+@cache
+def gazetteer() -> dict[Phrase, tuple[Known, bool]]:
+    """Folded phrase -> the place, and whether the phrase is a demonym."""
+    lists = load_words("places.yaml")
+    demonyms = set(lists["demonyms"].split())
+    table: dict[Phrase, tuple[Known, bool]] = {}
+    for country, forms in lists["countries"].items():
+        country = _state(country)
+        for form in forms:
+            known = Known(country, "country", country)
+            table[tuple(fold_text(form))] = (known, form in demonyms)
+    levels: tuple[tuple[str, Level], ...] = (("regions", "region"), ("cities", "city"))
+    for key, level in levels:
+        for country, names in lists[key].items():
+            for name in names.split(","):
+                phrase = tuple(fold_text(name))
+                table.setdefault(phrase, (Known(" ".join(phrase), level, _state(country)), False))
+    for one, other in lists["same"].items():
+        table[tuple(fold_text(one))] = table[tuple(fold_text(other))]
+    return table
+
+
+def _state(country: str) -> str:
+    # What is in Scotland is in the United Kingdom; the two never exclude each other.
+    return "united kingdom" if country == "scotland" else country
+
+
+@cache
+def _first_words() -> frozenset[str]:
+    return frozenset(phrase[0] for phrase in gazetteer())
+
+
+def _named_at(tokens: Tokens, index: int, word: str, places: Places) -> Named | None:
+    """The place that starts at `index`, whose token is taken for `word`."""
+    if tokens.cased and not tokens.caps[index] and tokens.words[index][0].isascii():
+        return None
+    words = tokens.words
+    if word != words[index]:
+        words = [*words[:index], word, *words[index + 1 : index + 2]]
+    own = _longest(words, index, places.phrases.get(word, ()))
+    for length in range(min(4, len(words) - index), 0, -1):
+        phrase = _joined(words, index, length)
+        if phrase is None:
+            continue
+        key, end = phrase
+        entry = gazetteer().get(key)
+        # "us" and "nice" are words; as places they are written with capitals.
+        if entry and not (len(key[0]) <= 2 and not tokens.text[tokens.starts[index]].isupper()):
+            known, demonym = entry
+            if own and own >= end:
+                break
+            return Named(index, end, known, demonym, places.contains(known))
+    if own:
+        known_own, _ = gazetteer().get(tuple(words[index:own]), (None, False))
+        return Named(index, own, known_own, False, True)
+    return None
+
+
+def _joined(words: Sequence[str], index: int, length: int) -> tuple[Phrase, int] | None:
+    """`length` words from `index` on, over full stops ("D.C."), and the token after them."""
+    found: list[str] = []
+    end = index
+    while len(found) < length and end < len(words):
+        word = words[end]
+        if word[0].isalnum():
+            found.append(word)
+        elif not (word == "." and len(found[-1]) == 1) and not (
+            word == "," and words[end + 1 : end + 2] in (["dc"], ["d"])
+        ):
+            return None
+        end += 1
+    return (tuple(found), end) if len(found) == length else None
+
+
+def _longest(words: Sequence[str], index: int, phrases: Iterable[Phrase]) -> int:
+    """The end of the longest of `phrases` that stands at `index`, or 0."""
+    ends = [
+        index + len(phrase)
+        for phrase in phrases
+        if tuple(words[index : index + len(phrase)]) == phrase
+    ]
+    return max(ends, default=0)
