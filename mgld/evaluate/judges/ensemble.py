@@ -59,7 +59,7 @@ class Majority:
     def _verdict(self, members: Sequence[Verdict]) -> Verdict:
         votes = {member.judge: member.level for member in members}
         level = majority(list(votes.values()))
-        said = [f"{m.judge}: {m.level} ({m.explanation or m.reason})" for m in members]
+        said = [f"{m.judge}: {m.level} ({m.reason or m.explanation})" for m in members]
         missing = [judge for judge, vote in votes.items() if vote == "unscored"]
         reason = f"not scored by {', '.join(missing)}, whose votes decide" if missing else ""
         return Verdict(
