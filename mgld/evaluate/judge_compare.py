@@ -132,7 +132,8 @@ def _result(judged: Judged, states: list[State], landmarks: list[int]) -> JudgeR
 
 
 def _why(judged: Judged) -> str:
-    return judged.verdict.explanation or judged.verdict.reason
+    verdict = judged.verdict
+    return "; ".join(each for each in (verdict.reason, verdict.explanation) if each)
 
 
 def _nearness(difference: Difference) -> tuple[int, str]:
