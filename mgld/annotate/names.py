@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from mgld.annotate.wording import fold, tokens, words
@@ -39,6 +40,7 @@ class NameParts(NamedTuple):
     qualifiers: tuple[str, ...]
 
 
+@lru_cache(maxsize=1024)  # asked for again with every phrase of a landmark
 def split_name(name: str) -> NameParts:
     """Take a landmark's name apart; a name without brackets and commas is its own bare name."""
     brackets = _BRACKET.findall(name)

@@ -14,6 +14,8 @@ _WORD = re.compile(r"\w+", re.UNICODE)
 
 def strip_accents(text: str) -> str:
     """`text` as someone without the letters would type it: "Château" -> "Chateau"."""
+    if text.isascii():
+        return text
     spelled = text.translate(_LETTERS).translate(_UPPER).translate(_SPELLING)
     decomposed = unicodedata.normalize("NFKD", spelled)
     return unicodedata.normalize("NFC", "".join(c for c in decomposed if not _is_accent(c)))
