@@ -41,6 +41,11 @@ class StageSpent(Record):
     seconds: float | None
     models: dict[str, int]
 
+    @property
+    def priced(self) -> bool:
+        """Whether the dollars say anything: a model without a known price costs 0 in a ledger."""
+        return self.usd > 0 or not self.input_tokens + self.output_tokens
+
 
 class CameOutside(Record):
     """Replies whose label was not in the list as it came, and what became of their records.

@@ -41,8 +41,10 @@ def quality_lines(found: AnnotationReport) -> list[str]:
         if spent.lost:
             tries += f", {spent.lost:,} lost (at most {dollars(spent.lost_usd)})"
         models = ", ".join(model or "a model it does not name" for model in spent.models)
+        price = dollars(spent.usd) if spent.priced else "of unknown price"
         lines.append(
-            f"spent     {spent.stage}: {dollars(spent.usd)}, {spent.input_tokens:,} tokens in, "
+            f"spent     {spent.stage}: {price}, "
+            f"{spent.input_tokens:,} tokens in, "
             f"{spent.output_tokens:,} out; {tries}; from {models or 'nobody'}"
         )
     lines += [f"note      {note}" for note in found.notes]

@@ -39,7 +39,8 @@ STATUS_WORDS = {
     "skipped": "not asked: no image or no answer",
     "waiting": "not made yet",
 }
-PICTURE_SIDE = 320
+PICTURE_SIDE = 288
+"""Pixels: what the page shows on a wide screen. 300 of them stay below 15 MB."""
 
 
 def write_annotations(build_dir: str | Path, out_file: str | Path) -> AnnotationReport:
@@ -92,7 +93,9 @@ def _context(view: BuildView, found: Annotations) -> dict[str, Any]:
         **_entity_numbers(quality.entity),
         "spent_rows": _spent_rows(found.report.spent),
         "models": dict(sum((Counter(each.models) for each in found.report.spent), Counter[str]())),
-        "dollars": dollars,
+        "spent": dollars(sum(each.usd for each in found.report.spent))
+        if found.report.spent and all(each.priced for each in found.report.spent)
+        else None,
         "album": Album(view, {card.image_id for card in cards} - {""}, procedural=procedural),
         "side": PICTURE_SIDE,
         "procedural": procedural,
@@ -160,6 +163,8 @@ def _spent_rows(spent: list[StageSpent]) -> list[tuple[str, list[str]]]:
     for words, name in rows:
         values = [getattr(each, name) for each in spent]
         say = dollars if name in ("usd", "lost_usd") else number
+        if name == "usd" and not all(each.priced for each in spent):
+            continue
         if any(values) or name in ("requests", "answered", "usd"):
             found.append((words, [say(value) for value in [*values, sum(values)]]))
     seconds = ["–" if each.seconds is None else f"{each.seconds:.2g} s" for each in spent]

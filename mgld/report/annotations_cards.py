@@ -151,7 +151,11 @@ def _card(each: Annotated, image_id: str, said: dict[tuple[Stage, int], str]) ->
 
 
 def short(text: str) -> str:
-    """`text`, cut where it is longer than a page should hold, and saying so."""
+    """`text`, cut where it is longer than a page should hold, and saying so.
+
+    Half a surrogate pair, which a raw reply can spell but no file can hold, is a question mark.
+    """
+    text = text.encode("utf-8", "replace").decode("utf-8")
     if len(text) <= LONGEST_TEXT:
         return text
     return f"{text[:LONGEST_TEXT]}… ({len(text) - LONGEST_TEXT:,} more characters)"

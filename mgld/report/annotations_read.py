@@ -75,9 +75,8 @@ def read_annotations(view: BuildView) -> Annotations:
     outside = None
     notes: list[str] = []
     if view.config.model is not None and ledger is None:
-        notes.append(
-            f"no ledger at {view.config.ledger_path(view.root)}: what was spent is unknown"
-        )
+        name = view.config.ledger_path(view.root).name
+        notes.append(f"there is no {name} any more: what was spent is not known")
     if ledger is not None:
         for stage in STAGES:
             try:
@@ -95,6 +94,8 @@ def read_annotations(view: BuildView) -> Annotations:
         for each in spent
         if each.unanswered
     ]
+    if not all(each.priced for each in spent):
+        notes.append(f"no price of {view.config.model} was known: its dollars were not counted")
     report = AnnotationReport(
         annotator=view.config.annotator,
         quality=quality,
