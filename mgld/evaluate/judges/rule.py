@@ -8,7 +8,8 @@ from functools import cache, lru_cache
 
 from mgld.annotate.names import split_name
 from mgld.evaluate.judges.base import Case, OnVerdict
-from mgld.evaluate.records import DRAWS, Answer, Level, Verdict
+from mgld.evaluate.judges.levels import level_of
+from mgld.evaluate.records import DRAWS, Answer, Verdict
 from mgld.evaluate.rule.naming import find_mentions, landmark_names
 from mgld.evaluate.rule.places import gazetteer, landmark_places
 from mgld.evaluate.rule.reading import fold_text, tokenize
@@ -109,19 +110,14 @@ def _verdict(landmark: Landmark, answers: Sequence[str | None]) -> Verdict:
         return _unscored("no answer is there")
     identified = [draw for draw, each in weighed.items() if each.weight == "identifies"]
     hinted = [draw for draw, each in weighed.items() if each.weight == "hints"]
-    level: Level
-    if len(identified) >= 2:
-        level = "strongly_known"
-    elif identified:
-        level = "known"
-    else:
-        level = "weakly_unknown" if hinted else "unknown"
     return Verdict(
-        level=level,
+        level=level_of(len(identified), len(hinted)),
         explanation=_explain(weighed, identified, hinted),
         judge="rule",
         prompt_hash=rule_hash(),
         identified=identified,
+        hinted=hinted,
+        spans={draw: weighed[draw].span for draw in (*identified, *hinted)},
     )
 
 
