@@ -84,7 +84,8 @@ class RunMetrics(Record):
         if failed := self.answers.get("error", 0):
             total = sum(self.answers.values())
             notes.append(
-                f"{failed:,} of {total:,} answers are errors; they count as answers without text"
+                f"{failed:,} of {total:,} answers are errors and identify nothing (`mgld answer "
+                "--retry-errors`)"
             )
         return notes
 

@@ -8,6 +8,7 @@ from itertools import permutations, product
 import pytest
 from grading_data import MadeUp, case
 
+from mgld.evaluate.calibration import load_sets
 from mgld.evaluate.judges import load_judge
 from mgld.evaluate.judges import rule_first as rule_first_module
 from mgld.evaluate.judges.ensemble import Majority, majority, member_agreement
@@ -175,3 +176,12 @@ def test_what_is_certain() -> None:
 def test_the_rule_before_itself(rule: MadeUp) -> None:
     with pytest.raises(ValueError, match="asks the rule twice"):
         RuleFirst(rule)
+
+
+def test_what_the_rule_is_certain_of_is_right() -> None:
+    """On every set of the calibration that it would decide, and it decides enough to be of use."""
+    sets = load_sets()
+    found = judged(load_judge("rule"), [each.case() for each in sets])
+    decided = [each.level for each, verdict in zip(sets, found, strict=True) if is_certain(verdict)]
+    assert set(decided) == {"strongly_known"}
+    assert len(decided) >= 20

@@ -245,11 +245,10 @@ def test_unscored_ones_are_judged_again_only_if_asked(half_broken: Path) -> None
 # The run
 
 
-def test_failed_draws_count_as_said_nothing_and_are_told(tmp_path: Path) -> None:
+def test_failed_draws_are_told(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", 2, ["", "", "", "", ""], status="error", reason="HTTP 500")
     metrics = grade_run(run, MadeUp(by_words)).metrics
     assert metrics.answers == {"error": 10}
-    assert metrics.levels.counts["unknown"] == 2  # not left out: an error is no way to score
     assert any("10 of 10 answers are errors" in line for line in metrics.lines())
 
 

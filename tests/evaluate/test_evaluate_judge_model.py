@@ -303,8 +303,20 @@ def test_nothing_said_is_unknown_and_costs_nothing(
 ) -> None:
     found: dict[int, Verdict] = {}
     judge(spec, ledger=tmp_path / "l").judge([case(7, texts)], found.__setitem__)
-    assert found[0].level == "unknown"
+    assert found[0].level == ("unknown" if texts else "unscored")
     assert not (tmp_path / "l").exists()
+
+
+@pytest.mark.parametrize(("status", "level"), [("refused", "unknown"), ("error", "unscored")])
+def test_the_model_and_the_rule_agree_on_what_is_no_answer(
+    tmp_path: Path, status: str, level: str
+) -> None:
+    """Else a majority of the two would leave every such question unscored, or worse, scored."""
+    failed = Case(case().question, answers(7, ["Tower 7"] * 5, status=status))
+    for one in (judge(ledger=tmp_path / "l"), load_judge("rule")):
+        found: dict[int, Verdict] = {}
+        one.judge([failed], found.__setitem__)
+        assert found[0].level == level
 
 
 @pytest.mark.parametrize(

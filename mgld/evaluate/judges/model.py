@@ -42,11 +42,13 @@ _PLACEHOLDERS: Final = (
 
 
 class Decision(NamedTuple):
-    """What a valid reply comes to. identified: draws; None where it does not say."""
+    """What a valid reply comes to. identified, hinted: draws; None where it does not say."""
 
     level: State
     explanation: str
     identified: list[int] | None = None
+    hinted: list[int] | None = None
+    spans: dict[int, str] | None = None
     reason: str = ""
 
 
@@ -114,7 +116,7 @@ class ModelJudge(ABC):
         for row, case in enumerate(cases):
             shown = show(case)
             if not any(shown.texts):
-                on_verdict(row, self._verdict(_nothing_said(), raw=""))
+                on_verdict(row, self._verdict(_nothing_said(case), raw=""))
                 continue
             request = self.request(case, shown)
             requests[request.key] = request
@@ -178,6 +180,8 @@ class ModelJudge(ABC):
             explanation=decision.explanation,
             reason=decision.reason,
             identified=decision.identified,
+            hinted=decision.hinted,
+            spans=decision.spans or {},
             judge=self.id,
             prompt_hash=self.prompt_hash,
             raw=raw,
@@ -210,22 +214,27 @@ class StrictJudge(ModelJudge):
         explanation = [_clean(value.explanation)] if value.explanation.strip() else []
         found: dict[str, list[int]] = {"identifies": [], "hints": []}
         void: dict[str, list[int]] = {"identifies": [], "hints": []}
+        spans: dict[int, str] = {}
         for said, draw, text in zip(value.responses, shown.draws, shown.texts, strict=True):
             if said.verdict == "neither" or draw is None or text is None:
                 continue  # a draw without text can neither identify nor hint
             held = occurs(said.span, text)
             (found if held else void)[said.verdict].append(draw)
+            if held:
+                spans[draw] = said.span
             mark = "" if held else ", which does not say so: void"
             explanation.append(f"draw {draw} {said.verdict} ({_clean(said.span)!r}{mark})")
-        identified, hints = sorted(found["identifies"]), len(found["hints"])
-        level = level_of(len(identified), hints)
-        if_true = level_of(len(identified) + len(void["identifies"]), hints + len(void["hints"]))
+        identified, hinted = sorted(found["identifies"]), sorted(found["hints"])
+        level = level_of(len(identified), len(hinted))
+        if_true = level_of(
+            len(identified) + len(void["identifies"]), len(hinted) + len(void["hints"])
+        )
         said_all = "; ".join(explanation)
         if if_true != level:
             draws = sorted(void["identifies"] + void["hints"])
             reason = f"claims without evidence on draws {draws} decide the level"
             return Decision("unscored", said_all, reason=reason)
-        return Decision(level, said_all, identified)
+        return Decision(level, said_all, identified, hinted, spans)
 
 
 def model_judge(rest: str, options: JudgeOptions) -> ModelJudge:
@@ -239,8 +248,11 @@ def model_judge(rest: str, options: JudgeOptions) -> ModelJudge:
     return kinds[protocol](model, options)
 
 
-def _nothing_said() -> Decision:
-    return Decision("unknown", "No draw has any text; no model was asked.", identified=[])
+def _nothing_said(case: Case) -> Decision:
+    """Five empty answers are an answer; where all draws failed, nothing is known of the model."""
+    if all(answer.status == "error" for answer in case.answers):
+        return _unscored("no answer is there")
+    return Decision("unknown", "No draw has any text; no model was asked.", [], [])
 
 
 def _unscored(reason: str) -> Decision:

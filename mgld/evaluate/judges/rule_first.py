@@ -1,8 +1,9 @@
 """`rule-first:JUDGE`: what the rule judge is certain of needs no paid judge.
 
-Certain is that a question is strongly known: at least two draws name the landmark so plainly that
-the rule takes them for identifications. Everything else, also where the rule finds nothing (a
-landmark may be described, or named in a way it does not know), goes to the other judge.
+Certain is one thing: that a landmark is strongly known, since at least two draws name it so plainly
+that the rule takes them for identifications. On the calibration set it is never wrong about that (a
+test). Everything else, also where the rule finds nothing (a landmark may be described, or named in
+a way it does not know), goes to the other judge.
 """
 
 from __future__ import annotations

@@ -86,4 +86,5 @@ def shorten(text: str, most: int) -> str:
 
 
 def _text(answer: Answer) -> str | None:
-    return shorten(answer.text, MAX_ANSWER) if answer.text.strip() else None
+    said = answer.text if answer.status == "ok" else ""
+    return shorten(said, MAX_ANSWER) if said.strip() else None
