@@ -145,9 +145,7 @@ def _metrics(
     folder: Path, file: VerdictFile, cases: list[Case], verdicts: list[Verdict]
 ) -> RunMetrics:
     """The metrics of these verdicts: those on disk where they are of the same, else new ones."""
-    files = (folder / QUESTIONS_FILE, folder / ANSWERS_FILE, file.path)
-    parts = (FORMAT, mgld.__version__, *map(sha256_file, files))
-    inputs = hashlib.sha256(repr(parts).encode()).hexdigest()
+    inputs = metrics_inputs(folder, file.path)
     try:
         there = RunMetrics.model_validate_json(file.metrics_path.read_bytes())
         if there.inputs == inputs:
@@ -162,3 +160,10 @@ def _metrics(
     )
     write_text_atomically(file.metrics_path, metrics.model_dump_json(indent=1) + "\n")
     return metrics
+
+
+def metrics_inputs(folder: Path, verdicts: Path) -> str:
+    """What `RunMetrics.inputs` is of these files as they are now."""
+    files = (folder / QUESTIONS_FILE, folder / ANSWERS_FILE, verdicts)
+    parts = (FORMAT, mgld.__version__, *map(sha256_file, files))
+    return hashlib.sha256(repr(parts).encode()).hexdigest()

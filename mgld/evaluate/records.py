@@ -88,7 +88,8 @@ class Verdict(Record):
 
     judge: its id, e.g. "rule" or a dated model id with its protocol. prompt_hash: of all that it
     judges by. raw: its reply as it came ("" for the rule). reason: why it is unscored.
-    identified: draws that identify the landmark, where the judge looks at each.
+    identified, hinted: draws that identify the landmark, or hint at it, where the judge looks at
+    each. spans: of these draws, the words that show it.
 
     Of a combined judge, decided_by: the one whose level it is; votes: each member's. Of a model,
     answered_by: what the endpoint says replied (an undated id is not always the same model); date:
@@ -102,6 +103,8 @@ class Verdict(Record):
     raw: str = ""
     reason: str = ""
     identified: list[int] | None = None
+    hinted: list[int] | None = None
+    spans: dict[int, str] = Field(default_factory=dict)
     decided_by: str = ""
     votes: dict[str, State] = Field(default_factory=dict)
     answered_by: str = ""
