@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "score": ("mgld.cli.score:score", "Sim and RSR of any dataset with any encoder."),
     "encoder": ("mgld.cli.encoder:encoder", "Inspect, fetch and export vision encoders."),
     "grade": ("mgld.cli.grade:grade", "Judge a run's answers: levels, metrics, intervals."),
+    "judge": ("mgld.cli.judge:judge", "Hold judges against people's labels; make labels."),
     "compare": ("mgld.cli.compare:compare", "Runs against each other: paired tests and effects."),
     "answer": ("mgld.cli.answer:answer", "Have a model answer the test questions five times."),
     "report": ("mgld.cli.report:report", "Render the HTML report of a build."),

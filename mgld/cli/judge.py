@@ -1,0 +1,193 @@
+"""`mgld judge`: hold judges against labels, and make labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from mgld.cli._errors import user_errors
+from mgld.cli._llm_options import llm_options, take_llm_settings
+
+if TYPE_CHECKING:
+    from mgld.evaluate.judges import Judge
+
+F = TypeVar("F", bound=Callable[..., Any])
+_BUILTIN = "builtin"
+
+_ASKING = (
+    click.option(
+        "--judge",
+        "spec",
+        required=True,
+        help="rule, openai:MODEL, openai:MODEL:strict, majority:A,B,C or rule-first:JUDGE.",
+    ),
+    llm_options(batch=False),
+    click.option(
+        "--prices",
+        type=click.Path(exists=True, dir_okay=False),
+        help="YAML like mgld/llm/prices.yaml, for --max-usd.",
+    ),
+    click.option(
+        "--ledger",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=Path("judge-ledger.sqlite"),
+        show_default=True,
+        help="File of the judge's replies.",
+    ),
+    click.option(
+        "--no-temperature",
+        is_flag=True,
+        help="Send no temperature instead of 0: reasoning models refuse one.",
+    ),
+)
+
+
+def _judge_options(command: F) -> F:
+    for option in reversed(_ASKING):
+        command = option(command)
+    return command
+
+
+def _load(spec: str, ledger: Path, no_temperature: bool, options: dict[str, Any]) -> Judge:
+    from mgld.evaluate.judges import JudgeOptions, load_judge
+    from mgld.llm.settings import LlmSettings
+
+    llm = {**take_llm_settings(options), "prices": options["prices"]}
+    return load_judge(
+        spec,
+        JudgeOptions(
+            ledger=ledger,
+            llm=LlmSettings.model_validate(llm),
+            temperature=None if no_temperature else 0.0,
+        ),
+    )
+
+
+@click.group()
+def judge() -> None:
+    """Hold judges against labels, and make labels.
+
+    \b
+    mgld judge calibrate --judge rule
+    mgld judge label runs/a --out labels.html
+    mgld judge calibrate --judge rule --labels labels-ada.csv --run runs/a
+    """
+
+
+@judge.command()
+@_judge_options
+@click.option(
+    "--labels",
+    default=_BUILTIN,
+    show_default=True,
+    help="CSV with question_id, level and, where wanted, labeller and note; or the built-in set, "
+    "whose labels are ours.",
+)
+@click.option(
+    "--run",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the run that the CSV is about.  [default: the built-in set's answers]",
+)
+@click.option(
+    "--card", type=click.Path(path_type=Path, dir_okay=False), help="Write a judge card here."
+)
+@click.option(
+    "--top",
+    default=10,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Worst disagreements to list.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@user_errors
+def calibrate(
+    spec: str,
+    labels: str,
+    run: Path | None,
+    card: Path | None,
+    top: int,
+    as_json: bool,
+    ledger: Path,
+    no_temperature: bool,
+    **options: Any,
+) -> None:
+    """Let a judge judge what is labelled: confusion, kappas with intervals, where it is weak.
+
+    A CSV may have several people's labels; then theirs are held against each other, too, and the
+    judge against what most of them said.
+    """
+    if run is not None and labels == _BUILTIN:
+        raise click.UsageError("--run goes with --labels CSV")
+    from mgld.cli._judge_text import show_calibration
+    from mgld.evaluate.calibrate import calibrate as hold_against
+    from mgld.evaluate.grading import read_cases
+
+    cases = None if run is None else read_cases(run)
+    loaded = _load(spec, ledger, no_temperature, options)
+    found = hold_against(loaded, labels, cases=cases)
+    if card is not None:
+        from mgld.evaluate.judge_card import card_text
+        from mgld.files import write_text_atomically
+
+        write_text_atomically(card, card_text(found, _attacks(loaded)))
+    if as_json:
+        click.echo(found.model_dump_json(indent=1))
+    else:
+        show_calibration(found, top)
+        if card is not None:
+            click.echo(f"card: {card}")
+
+
+def _attacks(judge: Judge) -> str:
+    """What the card says of attacks."""
+    return "Not measured."
+
+
+@judge.command()
+@click.argument("what", metavar="RUN|builtin")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The page: one HTML file.",
+)
+@click.option(
+    "--limit",
+    default=200,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Questions at most, drawn by --seed.",
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@user_errors
+def label(what: str, out: Path, limit: int, seed: int) -> None:
+    """Write a page on which a person labels answers with four keys.
+
+    Of a RUN, a folder that `mgld answer` made, or of the built-in set. The page needs nothing else,
+    keeps labels in the browser and saves them as a CSV for `mgld judge calibrate --labels`.
+    """
+    from mgld.evaluate.labelling import (
+        builtin_cases,
+        choose_cases,
+        run_images,
+        write_labelling_page,
+    )
+
+    read_image = None
+    if what == _BUILTIN:
+        every, name = builtin_cases(), "The built-in calibration set"
+    else:
+        from mgld.evaluate.grading import read_cases
+
+        every, name = read_cases(Path(what)), Path(what).resolve().name
+        read_image = run_images(Path(what))
+    cases = choose_cases(every, limit, seed=seed)
+    of = f" of {len(every):,}" if len(cases) < len(every) else ""
+    title = f"{name}: {len(cases):,}{of} questions"
+    write_labelling_page(cases, out, title=title, read_image=read_image)
+    click.echo(
+        f"{out}: {len(cases):,} questions; open it in a browser, then `mgld judge calibrate`"
+    )
