@@ -50,7 +50,7 @@ SCHEMA = OutputSchema(
 
 
 def picture() -> bytes:
-    """A JPEG of about 20 KB."""
+    """A JPEG of about 40 KB."""
     import numpy as np
     from PIL import Image as Pillow
 
@@ -63,6 +63,7 @@ def picture() -> bytes:
 def questions(number: int, start: int, with_image: bool) -> list[Request]:
     """Requests of about 1,500 characters, as those of the annotation are."""
     image = Image("0" * 64, picture) if with_image else None
+    parameters = Parameters(max_output_tokens=300)
     return [
         Request(
             purpose="qa",
@@ -73,7 +74,7 @@ def questions(number: int, start: int, with_image: bool) -> list[Request]:
             text=f"What is this, and where is it? The name is: Tower {each}.",
             image=image,
             schema=SCHEMA,
-            parameters=Parameters(max_output_tokens=300),
+            parameters=parameters,
         )
         for each in range(start, start + number)
     ]
