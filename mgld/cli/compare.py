@@ -11,7 +11,7 @@ from mgld.cli._errors import user_errors
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--judge", help="NAME of verdicts-NAME.jsonl.  [default: the one all runs have]")
+@click.option("--judge", help="Whose verdicts, e.g. rule.  [default: the one all runs have]")
 @click.option("--common", is_flag=True, help="Compare on the questions that all runs have.")
 @click.option(
     "--top",
@@ -38,8 +38,10 @@ def compare(
     from mgld.cli._compare_text import show_comparison
     from mgld.evaluate.compare import compare_runs
     from mgld.evaluate.graded import read_graded
+    from mgld.evaluate.verdict_file import judge_slug
 
-    found = compare_runs(read_graded(runs, judge), common=common)
+    slug = None if judge is None else judge_slug(judge)
+    found = compare_runs(read_graded(runs, slug), common=common)
     if as_json:
         click.echo(found.model_dump_json(indent=1))
     else:

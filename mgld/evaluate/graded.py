@@ -1,4 +1,4 @@
-"""A graded run as it lies on disk: its questions and one judge's verdicts on them."""
+"""A graded run as it lies on disk: its questions and one judge's verdicts on its answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
-from mgld.evaluate.records import Judged, Question, Verdict
+from mgld.evaluate.judges.shown import answers_sha256
+from mgld.evaluate.records import Answer, Judged, Question, Verdict
 from mgld.schema import Record
 
 _PREFIX: Final = "verdicts-"
@@ -34,7 +35,8 @@ def read_graded(folders: Sequence[Path], judge: str | None = None) -> list[Grade
     """Read run folders as one judge judged them, named by their folders (or paths, if those tie).
 
     judge: the part of `verdicts-<judge>.jsonl` that names it; None: the one that all folders have.
-    ValueError where there is none or more than one such, and for a damaged file.
+    ValueError where there is none or more than one such, for a damaged file, and where verdicts
+    are about other answers (or another truth) than the run has: it must be graded again.
     """
     if judge is None:
         judge = _shared_judge(folders)
@@ -45,8 +47,9 @@ def read_graded(folders: Sequence[Path], judge: str | None = None) -> list[Grade
 
 
 def _judges(folder: Path) -> list[str]:
-    if not (folder / "questions.jsonl").is_file():
-        raise ValueError(f"{folder} is no folder of a run: it has no questions.jsonl")
+    for name in ("questions.jsonl", "answers.jsonl"):
+        if not (folder / name).is_file():
+            raise ValueError(f"{folder} is no folder of a run: it has no {name}")
     return sorted(path.stem.removeprefix(_PREFIX) for path in folder.glob(f"{_PREFIX}*.jsonl"))
 
 
@@ -74,19 +77,40 @@ def _read(folder: Path, name: str, judge: str) -> GradedRun:
         if question.id in questions:
             raise ValueError(f"{folder}: question {question.id} is there twice")
         questions[question.id] = question
-    verdicts: dict[str, Verdict] = {}
+    judged_last: dict[str, Judged] = {}
     made_by: set[tuple[str, str]] = set()
     for judged in read_rows(path, Judged):
         if judged.question_id not in questions:
             raise ValueError(f"{path}: question {judged.question_id} was not asked")
         # A later row is a later judgement: the file is only ever appended to.
-        verdicts[judged.question_id] = judged.verdict
+        judged_last[judged.question_id] = judged
         made_by.add((judged.verdict.judge, judged.verdict.prompt_hash))
     if len(made_by) != 1:
         kinds = ", ".join(f"{judge} (prompt {prompt})" for judge, prompt in sorted(made_by))
         raise ValueError(f"{path}: verdicts of one judge and prompt expected, found {kinds or '0'}")
     ((judge_id, prompt_hash),) = made_by
+    _require_current(folder, questions, judged_last)
+    verdicts = {each: judged.verdict for each, judged in judged_last.items()}
     return GradedRun(name, judge_id, prompt_hash, questions, verdicts)
+
+
+def _require_current(
+    folder: Path, questions: dict[str, Question], judged: dict[str, Judged]
+) -> None:
+    """ValueError where a verdict is not about the answers and the truth that the run has now."""
+    answers: dict[str, list[Answer]] = {each: [] for each in questions}
+    for answer in read_rows(folder / "answers.jsonl", Answer):
+        answers.setdefault(answer.question_id, []).append(answer)
+    stale = [
+        each
+        for each, last in judged.items()
+        if last.answers_sha256 != answers_sha256(questions[each], answers[each])
+    ]
+    if stale:
+        raise ValueError(
+            f"{folder}: {len(stale):,} verdicts are about other answers or another truth than the "
+            f"run has ({stale[0]}, ...): `mgld grade` makes them anew"
+        )
 
 
 def read_rows(path: Path, kind: type[R]) -> Iterator[R]:

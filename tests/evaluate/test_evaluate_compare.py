@@ -7,9 +7,12 @@ import pytest
 from click.testing import CliRunner
 
 from mgld.cli import main
-from mgld.evaluate import LEVELS, Judged, Question, State, Truth, Verdict
+from mgld.evaluate import LEVELS, Answer, Decoding, Judged, Question, State, Truth, Verdict
 from mgld.evaluate.compare import Comparison, compare_runs
 from mgld.evaluate.graded import GradedRun, read_graded
+from mgld.evaluate.judges.shown import answers_sha256
+from mgld.evaluate.records import DRAWS
+from mgld.evaluate.verdict_file import judge_slug
 
 ALL_KNOWN: list[State] = ["known"] * 12
 
@@ -36,16 +39,44 @@ def _run(name: str, levels: list[State], **changed: Question) -> GradedRun:
 
 def _write(folder: Path, levels: list[State], judge: str = "rule", prompt_hash: str = "h1") -> Path:
     folder.mkdir(exist_ok=True)
-    questions = [_question(row).model_dump_json() for row in range(len(levels))]
-    judged = [
-        Judged(
-            question_id=f"q{row}", answers_sha256="0", verdict=_verdict(level, judge, prompt_hash)
-        ).model_dump_json()
-        for row, level in enumerate(levels)
-    ]
-    (folder / "questions.jsonl").write_text("".join(f"{line}\n" for line in questions))
-    (folder / f"verdicts-{judge}.jsonl").write_text("".join(f"{line}\n" for line in judged))
+    questions = [_question(row) for row in range(len(levels))]
+    _save(folder, questions, levels, judge, prompt_hash)
     return folder
+
+
+def _save(
+    folder: Path, questions: list[Question], levels: list[State], judge: str, prompt_hash: str
+) -> None:
+    """A run in which every question has five answers, and a verdict on them."""
+    answers, judged = [], []
+    for question, level in zip(questions, levels, strict=True):
+        own = [
+            Answer(
+                question_id=question.id,
+                draw=draw,
+                text=f"answer {draw}",
+                status="ok",
+                model="m",
+                prompt_version="p",
+                decoding=Decoding(),
+            )
+            for draw in range(DRAWS)
+        ]
+        answers += own
+        judged.append(
+            Judged(
+                question_id=question.id,
+                answers_sha256=answers_sha256(question, own),
+                verdict=_verdict(level, judge, prompt_hash),
+            )
+        )
+    for name, rows in (
+        ("questions", questions),
+        ("answers", answers),
+        (f"verdicts-{judge_slug(judge)}", judged),
+    ):
+        lines = [row.model_dump_json() + "\n" for row in rows]
+        (folder / f"{name}.jsonl").write_text("".join(lines))
 
 
 def _mgld(*arguments: object) -> str:
@@ -161,13 +192,12 @@ def test_command_prints_and_gives_json(tmp_path: Path) -> None:
 
 
 def test_names_cannot_reach_the_terminal(tmp_path: Path) -> None:
-    folders = []
-    for name, level in (("a", "known"), ("b", "unknown")):
-        folder = _write(tmp_path / name, [level])  # type: ignore[list-item]
+    levels: dict[str, State] = {"a": "known", "b": "unknown"}
+    for name, level in levels.items():
+        (tmp_path / name).mkdir()
         question = _question(0, name="\x1b[2JEvil\nplace")
-        (folder / "questions.jsonl").write_text(question.model_dump_json() + "\n")
-        folders.append(folder)
-    said = _mgld(*folders)
+        _save(tmp_path / name, [question], [level], "rule", "h1")
+    said = _mgld(tmp_path / "a", tmp_path / "b")
     assert "\x1b" not in said
     assert "?[2JEvil?place" in said
 
@@ -209,6 +239,30 @@ def test_damaged_files_are_named_and_torn_ends_are_not_rows(tmp_path: Path) -> N
     path.write_text("")
     with pytest.raises(ValueError, match="found 0"):
         read_graded([folder], "rule")
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("answers.jsonl", '"answer 3"', '"another answer"'),
+        ("questions.jsonl", '"Place 2"', '"Elsewhere"'),
+    ],
+)
+def test_verdicts_on_other_answers_are_none(
+    name: str, before: str, after: str, tmp_path: Path
+) -> None:
+    folder = _write(tmp_path / "a", ALL_KNOWN)
+    assert len(read_graded([folder])[0].verdicts) == 12
+    path = folder / name
+    path.write_text(path.read_text().replace(before, after, 1))
+    with pytest.raises(ValueError, match=r"1 verdicts are about other answers.*mgld grade"):
+        read_graded([folder])
+
+
+def test_a_judge_may_be_named_by_its_id(tmp_path: Path) -> None:
+    a, b = (_write(tmp_path / name, ALL_KNOWN, judge="openai:m-1:strict") for name in "ab")
+    assert "judged by openai:m-1:strict" in _mgld(a, b, "--judge", "openai:m-1:strict")
+    assert "judged by openai:m-1:strict" in _mgld(a, b, "--judge", "openai-m-1-strict")
 
 
 def test_a_later_verdict_replaces_an_earlier_one(tmp_path: Path) -> None:
