@@ -20,6 +20,14 @@ PATHS: Final[dict[Api, str]] = {
 }
 """Path of each dialect below the base URL."""
 
+EMPTY_REPLY = "empty reply"
+"""How the reason of a whole reply without any text begins."""
+
+NO_REPLY = "not a reply of this API"
+"""How the reason of a body says that it is none, whatever the HTTP status."""
+
+_MOST_TOKENS = 10**9
+_UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
 _SCHEMA_IN_PROMPT = "Reply with one JSON object and nothing else. It must fit this JSON schema:\n"
 
 
@@ -96,24 +104,29 @@ def _messages(request: Request, image_url: str | None, api: Api) -> list[dict[st
 
 
 def read_reply(api: str, http_status: int, raw: bytes) -> Reply:
-    """What a raw reply says; never raises. `http_status` 0: none came, `raw` says why."""
+    """What a raw reply says; never raises. `http_status` 0: none came, `raw` says why.
+
+    Reason and model can be written to any file, whatever the endpoint put there.
+    """
     if http_status == 0:
         return Reply("error", reason=raw.decode(errors="replace"))
     try:
         content = json.loads(raw)
         if http_status >= 400:
-            return _read_error(http_status, content)
-        return _read_responses(content) if api == "responses" else _read_chat(content)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+            said = _read_error(http_status, content)
+        else:
+            said = _read_responses(content) if api == "responses" else _read_chat(content)
+    except _UNREADABLE:
         start = raw[:200].decode(errors="replace")
-        return Reply("error", reason=f"HTTP {http_status}, not a reply of this API: {start!r}")
+        return Reply("error", reason=f"HTTP {http_status}, {NO_REPLY}: {start!r}")
+    return said._replace(reason=_writable(said.reason), model=_writable(said.model))
 
 
 def is_whole(raw: bytes) -> bool:
     """Whether a body is JSON from its first to its last byte."""
     try:
         json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 
@@ -123,7 +136,7 @@ def error_code(raw: bytes) -> str:
     try:
         error = json.loads(raw)["error"]
         return str(error.get("code") or error.get("type") or "")
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except _UNREADABLE:
         return ""
 
 
@@ -140,15 +153,34 @@ def _read_error(http_status: int, content: Any) -> Reply:
     return Reply("error", reason=reason)
 
 
-def _read_responses(content: dict[str, Any]) -> Reply:
-    usage = content.get("usage") or {}
-    found = Reply(
+def _with_usage(content: dict[str, Any], input_name: str, output_name: str) -> Reply:
+    """An "ok" of which only model and tokens are read yet."""
+    usage = _fields(content.get("usage"))
+    return Reply(
         "ok",
-        model=content.get("model") or "",
-        input_tokens=usage.get("input_tokens") or 0,
-        cached_tokens=(usage.get("input_tokens_details") or {}).get("cached_tokens") or 0,
-        output_tokens=usage.get("output_tokens") or 0,
+        model=str(content.get("model") or ""),
+        input_tokens=_count(usage.get(input_name)),
+        cached_tokens=_count(_fields(usage.get(f"{input_name}_details")).get("cached_tokens")),
+        output_tokens=_count(usage.get(output_name)),
     )
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _count(value: Any) -> int:
+    """A number of tokens; 0 for what is none, since money is reckoned with it."""
+    return int(value) if isinstance(value, int | float) and 0 <= value <= _MOST_TOKENS else 0
+
+
+def _writable(text: str) -> str:
+    """`text` without halves of surrogate pairs, which JSON can say and no file can hold."""
+    return text.encode(errors="replace").decode()
+
+
+def _read_responses(content: dict[str, Any]) -> Reply:
+    found = _with_usage(content, "input_tokens", "output_tokens")
     parts = [
         part
         for item in content["output"]
@@ -165,14 +197,7 @@ def _read_responses(content: dict[str, Any]) -> Reply:
 
 
 def _read_chat(content: dict[str, Any]) -> Reply:
-    usage = content.get("usage") or {}
-    found = Reply(
-        "ok",
-        model=content.get("model") or "",
-        input_tokens=usage.get("prompt_tokens") or 0,
-        cached_tokens=(usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0,
-        output_tokens=usage.get("completion_tokens") or 0,
-    )
+    found = _with_usage(content, "prompt_tokens", "completion_tokens")
     choice = content["choices"][0]
     message = choice["message"]
     why = {"length": "max_output_tokens"}.get(choice.get("finish_reason") or "", "")
@@ -188,7 +213,7 @@ def _judged(found: Reply, text: str, refusal: str, why: str) -> Reply:
         return found._replace(status="refused", text=text, reason="stopped by a content filter")
     truncated = why == "max_output_tokens"
     if not text.strip():
-        reason = "empty reply"
+        reason = EMPTY_REPLY
         reason += ": max_output_tokens was reached before any text" if truncated else ""
         return found._replace(status="error", reason=reason)
     return found._replace(text=text, truncated=truncated)

@@ -1,0 +1,307 @@
+"""Having a model answer every question of a split five times: `mgld answer`.
+
+A run's folder holds `questions.jsonl`, `run.yaml` (what was asked of whom, and how) and
+`answers.jsonl`. Killed at any moment, the same call goes on from there; a call that would mix other
+settings, another dataset or another model in is refused.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from pydantic import Field, ValidationError
+
+import mgld
+from mgld.evaluate.answer_file import AnswerFile, Setting
+from mgld.evaluate.answer_prompts import PromptName, answer_prompt, render, shows_image
+from mgld.evaluate.models.base import Asked, Model, ModelOptions, load_model
+from mgld.evaluate.questions import (
+    DatasetIdentity,
+    ImageReader,
+    QuestionSet,
+    open_questions,
+    read_questions,
+    save_questions,
+)
+from mgld.evaluate.records import DRAWS, Answer, Decoding, Question
+from mgld.files import write_text_atomically
+from mgld.llm.settings import LlmSettings
+from mgld.schema import Record
+
+ANSWERS_FILE: Final = "answers.jsonl"
+QUESTIONS_FILE: Final = "questions.jsonl"
+RUN_FILE: Final = "run.yaml"
+_ELSEWHERE = "elsewhere"
+"""Prompt version of answers from a file: what was asked there is not known here."""
+_PACKAGES = ("torch", "transformers", "tokenizers", "pillow", "datasets", "openai", "numpy")
+_BOUND = ("model", "config", "split", "revision", "limit", "draws", "seed", "prompt", "decoding")
+_BOUND_TOO = ("batch_size", "send_seed")
+
+
+class AnswerSettings(Record):
+    """What is asked of whom. `model`: see `load_model`; `data`: a dataset, build folder or Hub id.
+
+    limit: only the first so many questions. seed: of all sampling. batch_size: questions that a
+    local model takes at once; part of what a run is, since rounding depends on it. send_seed: send
+    seeds to an endpoint, too.
+    """
+
+    model: str
+    data: str
+    config: str = "eval"
+    split: str = "test"
+    revision: str | None = None
+    limit: int | None = Field(default=None, ge=1)
+    draws: int = Field(default=DRAWS, ge=1)
+    seed: int = Field(default=0, ge=0)
+    prompt: PromptName = "question"
+    decoding: Decoding = Field(default_factory=Decoding)
+    batch_size: int = Field(default=8, ge=1)
+    send_seed: bool = False
+    device: str | None = None
+    llm: LlmSettings = Field(default_factory=LlmSettings)
+
+
+class AnswerRun(Record):
+    """`run.yaml`. `model_id`, `model_identity`: as the model says, see `Model`."""
+
+    settings: AnswerSettings
+    prompt_version: str
+    dataset: DatasetIdentity
+    model_id: str
+    model_identity: dict[str, Any] = Field(default_factory=dict)
+    versions: dict[str, str]
+
+
+class AnswerCounts(Record):
+    """What a run has. Draws: `draws` wanted = ok + refused + errors + missing.
+
+    before: were there when this call began. dropped_bytes: of a line that a killed run had cut.
+    missing_draws: up to ten, "question id: draws".
+    """
+
+    questions: int
+    draws: int
+    ok: int
+    refused: int
+    errors: int
+    missing: int
+    before: int
+    dropped_bytes: int = 0
+    missing_draws: list[str] = Field(default_factory=list)
+
+
+Progress = Callable[[int, int], None]
+"""Called with (draws that are there, draws wanted)."""
+
+
+def answer_questions(
+    settings: AnswerSettings,
+    folder: str | Path,
+    *,
+    retry_errors: bool = False,
+    progress: Progress = lambda done, total: None,
+) -> AnswerCounts:
+    """Have all draws of all questions in `folder`; what is there is not made again.
+
+    retry_errors: draws that ended in an error are made again.
+
+    ValueError: the folder holds another run or is being written, settings are wrong, or the model
+    has changed. FileNotFoundError: no such dataset or model. GatherStoppedError: an endpoint, a
+    budget or a deadline; what was answered is kept.
+    """
+    folder = Path(folder)
+    options = ModelOptions(
+        folder=folder,
+        source=settings.data,
+        device=settings.device,
+        batch_size=settings.batch_size,
+        llm=settings.llm,
+        send_seed=settings.send_seed,
+        retry_errors=retry_errors,
+    )
+    model = load_model(settings.model, options)
+    made_elsewhere = settings.model.startswith("file:")
+    prompt_version = _ELSEWHERE if made_elsewhere else answer_prompt(settings.prompt).version
+    before = load_run(folder) if (folder / RUN_FILE).is_file() else None
+    if before is not None:
+        _require_same(folder, before, settings, prompt_version)
+    elif (folder / ANSWERS_FILE).exists():
+        raise ValueError(f"{folder} has a {ANSWERS_FILE} but no {RUN_FILE}; give another --out")
+    asked_about = _questions(folder, before, settings)
+    setting = Setting(
+        model=model.id,
+        prompt_version=prompt_version,
+        decoding=settings.decoding,
+        draws=settings.draws,
+    )
+    ids = [question.id for question in asked_about.questions]
+    with AnswerFile(folder / ANSWERS_FILE, setting, ids) as file:
+        run = before or AnswerRun(
+            settings=settings,
+            prompt_version=prompt_version,
+            dataset=asked_about.identity,
+            model_id=model.id,
+            versions=_versions(),
+        )
+        if before is None:
+            save_questions(asked_about.questions, folder / QUESTIONS_FILE)
+            _save_run(folder, run)
+        if retry_errors:
+            file.drop_errors()
+        began, total = len(file), len(ids) * settings.draws
+        progress(began, total)
+        if began < total:
+            identity = model.identity()
+            if identity != run.model_identity:
+                if run.model_identity or began:
+                    raise ValueError(
+                        f"{folder}: answers were made by {model.id} with {run.model_identity}; it "
+                        f"has {identity} now; give another --out"
+                    )
+                _save_run(folder, run.model_copy(update={"model_identity": identity}))
+            _ask(model, settings, prompt_version, asked_about, file, progress)
+        return _count(file, ids, settings.draws, began)
+
+
+def load_run(folder: str | Path) -> AnswerRun:
+    """`run.yaml` of a run's folder. FileNotFoundError, or ValueError where it is none."""
+    path = Path(folder) / RUN_FILE
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{folder} is no run: it has no {RUN_FILE}; `mgld answer` makes one"
+        )
+    try:
+        return AnswerRun.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, ValidationError) as error:
+        raise ValueError(f"{path} is no run of this mgld: {error}") from error
+
+
+def _save_run(folder: Path, run: AnswerRun) -> None:
+    text = yaml.safe_dump(run.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    write_text_atomically(folder / RUN_FILE, text)
+
+
+def _require_same(
+    folder: Path, run: AnswerRun, settings: AnswerSettings, prompt_version: str
+) -> None:
+    for name in (*_BOUND, *_BOUND_TOO):
+        there, here = getattr(run.settings, name), getattr(settings, name)
+        if there != here:
+            raise ValueError(
+                f"{folder} holds a run with {name} {there!r}, not {here!r}; give another --out"
+            )
+    if run.prompt_version != prompt_version:
+        raise ValueError(
+            f"{folder} was asked with prompt {run.prompt_version}, this mgld has {prompt_version}; "
+            "give another --out"
+        )
+
+
+def _questions(folder: Path, run: AnswerRun | None, settings: AnswerSettings) -> QuestionSet:
+    """The questions to ask: of the dataset, or of the run where that is sure to be the same."""
+    from mgld.hub.load import folder_content
+
+    where = {name: getattr(settings, name) for name in ("config", "split", "revision")}
+    if run is not None and (folder / QUESTIONS_FILE).is_file():
+        stated = run.dataset.content
+        if stated is not None and folder_content(settings.data, settings.config) == stated:
+            questions = read_questions(folder / QUESTIONS_FILE, sha256=run.dataset.questions_sha256)
+            return QuestionSet(questions, run.dataset, ImageReader(settings.data, **where))
+    found = open_questions(settings.data, limit=settings.limit, **where)
+    if run is not None and found.identity.questions_sha256 != run.dataset.questions_sha256:
+        raise ValueError(
+            f"{folder} was asked the questions of {run.dataset.source} as it was; those of "
+            f"{settings.data} are others now; give another --out"
+        )
+    return found
+
+
+def _ask(
+    model: Model,
+    settings: AnswerSettings,
+    prompt_version: str,
+    asked_about: QuestionSet,
+    file: AnswerFile,
+    progress: Progress,
+) -> None:
+    every = range(settings.draws)
+    total = len(asked_about.questions) * settings.draws
+    asked = [
+        _asked(
+            question,
+            settings,
+            prompt_version,
+            asked_about.read_image,
+            tuple(draw for draw in every if draw not in file.done(question.id)),
+        )
+        for question in asked_about.questions
+    ]
+    wanted = {(each.question.id, draw) for each in asked for draw in each.draws}
+
+    def on_answer(answer: Answer) -> None:
+        # A model of another package is held to what it was asked, too.
+        if (answer.question_id, answer.draw) not in wanted:
+            raise ValueError(
+                f"{model.id} answered {answer.question_id}, draw {answer.draw}: not asked, or "
+                "for the second time"
+            )
+        file.add(answer)
+        wanted.discard((answer.question_id, answer.draw))
+        progress(total - len(wanted), total)
+
+    model.answer(asked, on_answer)
+
+
+def _asked(
+    question: Question,
+    settings: AnswerSettings,
+    prompt_version: str,
+    read_image: ImageReader,
+    draws: tuple[int, ...],
+) -> Asked:
+    rendered = render(settings.prompt, question)
+    with_image = shows_image(settings.prompt)
+    return Asked(
+        question=question,
+        instructions=rendered.instructions,
+        text=rendered.text,
+        prompt_version=prompt_version,
+        decoding=settings.decoding,
+        draws=draws,
+        of=settings.draws,
+        seed=settings.seed,
+        read_image=(lambda: read_image(question.id)) if with_image else None,
+    )
+
+
+def _count(file: AnswerFile, ids: list[str], draws: int, began: int) -> AnswerCounts:
+    counts = file.counts()
+    missing = {each: sorted(set(range(draws)) - file.done(each)) for each in ids}
+    lacking = [(each, some) for each, some in missing.items() if some]
+    return AnswerCounts(
+        questions=len(ids),
+        draws=len(ids) * draws,
+        ok=counts.get("ok", 0),
+        refused=counts.get("refused", 0),
+        errors=counts.get("error", 0),
+        missing=sum(len(some) for _, some in lacking),
+        before=began,
+        dropped_bytes=file.dropped,
+        missing_draws=[f"{each}: {', '.join(map(str, some))}" for each, some in lacking[:10]],
+    )
+
+
+def _versions() -> dict[str, str]:
+    found = {"mgld": mgld.__version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
