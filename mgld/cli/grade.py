@@ -101,10 +101,13 @@ def grade(
         click.echo(graded.metrics.model_dump_json(indent=1))
         return
     metrics = graded.metrics
-    click.echo(f"{', '.join(metrics.models)}, judged by {metrics.judge}")
     dates = f", replies of {metrics.first_reply} to {metrics.last_reply}"
     said = f" as {', '.join(metrics.answered_by)}" if metrics.answered_by else ""
-    click.echo(f"prompt {metrics.prompt_hash}{dates if metrics.first_reply else ''}{said}")
-    for line in metrics.lines():
-        click.echo(line)
+    lines = [
+        f"{', '.join(metrics.models)}, judged by {metrics.judge}",
+        f"prompt {metrics.prompt_hash}{dates if metrics.first_reply else ''}{said}",
+        *metrics.lines(),
+    ]
+    for line in lines:  # names and reasons come from endpoints: a terminal must not obey them
+        click.echo("".join(letter if letter.isprintable() else "?" for letter in line))
     click.echo(f"{graded.judged:,} judged now, {graded.before:,} before: {graded.verdicts_path}")

@@ -221,6 +221,8 @@ def test_strict(tmp_path: Path, says: Any, level: str, identified: list[int]) ->
     found = verdict_on(case(), "gpt-4.1:strict", tmp_path / "l", strict(case(), says))
     assert (found.level, found.identified, found.reason) == (level, identified, "")
     assert found.judge == "openai:gpt-4.1:strict"
+    assert found.spans.keys() == {*identified, *(found.hinted or ())}
+    assert len(found.spans) == len(says)
 
 
 def test_strict_says_draws_not_slots(tmp_path: Path) -> None:
