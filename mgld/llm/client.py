@@ -102,12 +102,15 @@ async def post(session: aiohttp.ClientSession, url: str, content: bytes) -> Http
 
 
 def redact(text: str, settings: LlmSettings) -> str:
-    """`text` without the key, or what looks like one: some endpoints echo it in their errors."""
+    """`text` without the key, or what looks like one: some endpoints echo it in their errors.
+
+    Nor with halves of surrogate pairs, which JSON can say and no file can hold.
+    """
     key = os.environ.get(settings.api_key_env) or ""
     if len(key) >= 8:
         text = text.replace(key, "[key]")
         text = re.sub(re.escape(key[:6]) + r"[\w*.-]*", "[key]", text)
-    return _KEY_LIKE.sub("[key]", text)
+    return _KEY_LIKE.sub("[key]", text).encode(errors="replace").decode()
 
 
 def _proxy(url: str) -> str | None:

@@ -1,0 +1,112 @@
+"""Replies that no endpoint should give: whatever it says, a run ends with rows and a bill."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from online_asker import request
+
+from mgld.llm import Ledger, LlmSettings
+from mgld.llm.client import redact
+from mgld.llm.online import gather
+from mgld.llm.wire import read_reply
+
+KEY = "sk-test-abcdefghijklmnop-1234"
+USAGE = {"input_tokens": 10, "output_tokens": 5}
+HALF = "\ud800"
+DEEP = b"[" * 100_000
+
+
+class Endpoint(ThreadingHTTPServer):
+    """Answers every POST alike; `url` as a client's base URL."""
+
+    daemon_threads = True
+    status, raw, asked = 200, b"", 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Endpoint
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.asked += 1
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", str(len(self.server.raw)))
+        self.end_headers()
+        self.wfile.write(self.server.raw)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setattr("mgld.llm.limits.FIRST_BACKOFF", 0.001)
+    with Endpoint(("127.0.0.1", 0), _Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger(tmp_path / "ledger.sqlite") as opened:
+        yield opened
+
+
+def responses(text: str = '{"answer": "x"}', **more: Any) -> bytes:
+    message = {"type": "message", "content": [{"type": "output_text", "text": text}]}
+    return json.dumps({"model": "m", "output": [message], "usage": USAGE, **more}).encode()
+
+
+def settings(endpoint: Endpoint, **changes: Any) -> LlmSettings:
+    return LlmSettings(base_url=endpoint.url, concurrency=2, **changes)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        responses(usage={"input_tokens": "12", "output_tokens": None}),
+        responses(usage={"input_tokens": float("nan"), "output_tokens": float("inf")}),
+        responses(usage={"input_tokens": -1_000_000, "output_tokens": 10**30}),
+        responses(usage=[1], model={"a": 1}),
+        responses(usage={"input_tokens_details": 7}, model=HALF),
+    ],
+)
+def test_usage_and_model_of_any_kind_are_stored(
+    raw: bytes, endpoint: Endpoint, ledger: Ledger
+) -> None:
+    endpoint.raw = raw
+    asked = [request(each) for each in range(3)]
+    assert gather(asked, ledger, settings(endpoint)).answered == 3
+    assert ledger.money().spent >= 0
+    stored = ledger.replies([asked[0].key])[asked[0].key]
+    assert read_reply(stored.api, stored.http_status, stored.raw).status == "ok"
+
+
+def test_half_a_surrogate_pair_is_no_reason_to_crash(endpoint: Endpoint, ledger: Ledger) -> None:
+    refusal = [{"type": "message", "content": [{"type": "refusal", "refusal": f"no {HALF}"}]}]
+    said = read_reply("responses", 200, responses(output=refusal))
+    assert said[:3] == ("refused", "", "refusal: no ?")
+    endpoint.status, endpoint.raw = 400, json.dumps({"error": {"message": HALF}}).encode()
+    assert gather([request(1)], ledger, settings(endpoint)).errors == 1
+    assert redact(HALF, settings(endpoint)) == "?"
+
+
+def test_json_that_is_too_deep_is_not_a_reply() -> None:
+    said = read_reply("chat", 200, DEEP)
+    assert (said.status, said.reason[:33]) == ("error", "HTTP 200, not a reply of this API")
