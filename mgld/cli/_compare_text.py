@@ -16,7 +16,7 @@ _PAIRS = ("second - first", "of", "difference", "95 % interval", "p", "only firs
 
 def show_comparison(found: Comparison, top: int) -> None:
     """Print each run, each pair, and the `top` largest changes of each pair."""
-    judge = _printable(f"{found.judge} (prompt {found.prompt_hash})")
+    judge = _printable(f"{found.judge} (prompt {found.prompt_hash[:16]})")
     click.echo(f"{found.questions:,} questions, judged by {judge}")
     runs = {run.name: _run(run) for run in found.runs}
     pairs = [row for pair in found.pairs for row in _pair(pair)]
@@ -24,7 +24,8 @@ def show_comparison(found: Comparison, top: int) -> None:
         _tables(runs, pairs)
     else:
         for name, cells in runs.items():
-            click.echo(f"{name}: {'; '.join(f'{what} {cell}' for what, cell in cells.items())}")
+            words = [f"{what} {cell}" for what, cell in cells.items() if cell]
+            click.echo(f"{name}: {'; '.join(words)}")
         for title, of, *values in pairs:
             named = zip(_PAIRS[2:], values, strict=True)
             click.echo(f"{title}: {of}: {'; '.join(f'{a} {b}' for a, b in named if b)}")
@@ -53,8 +54,8 @@ def _run(run: RunResult) -> dict[str, str]:
     }
     cells |= {name.replace("_", " "): _percent(share) for name, share in metrics.shares.items()}
     cells["unscored"] = f"{metrics.unscored:,}"
-    cells["accuracy with those"] = f"{_percent(metrics.worst)} to {_percent(metrics.best)}"
-    return cells
+    bounds = f"{_percent(metrics.worst)} to {_percent(metrics.best)}"
+    return cells | {"accuracy with those": bounds if metrics.unscored else ""}
 
 
 def _pair(pair: Pair) -> list[list[str]]:
