@@ -12,6 +12,7 @@ from mgld.evaluate.judge_card import decimals, interval_text
 from mgld.evaluate.records import LEVELS
 
 if TYPE_CHECKING:
+    from mgld.evaluate.attacked import Attacked
     from mgld.evaluate.calibrate import Calibration
 
 
@@ -36,13 +37,12 @@ def show_calibration(found: Calibration, top: int) -> None:
         f"{decimals(found.recognised_judge)}"
     )
     names = [level.replace("_", " ") for level in LEVELS]
+    counts = [[str(count) for count in row] for row in result.matrix]
     _table(
-        "label \\ judge",
+        "labels in rows, verdicts in columns",
         ["label", *names],
-        [
-            [name, *map(str, row)] for name, row in zip(names, result.matrix, strict=True)
-        ],
-    )  # fmt: skip
+        [[f"label {name}", *row] for name, row in zip(names, counts, strict=True)],
+    )
     if found.kinds:
         kinds = [
             [each.kind.replace("_", " "), str(each.items), str(each.right)] for each in found.kinds
@@ -63,6 +63,28 @@ def show_calibration(found: Calibration, top: int) -> None:
         )
     if len(found.disagreements) > top:
         click.echo(f"and {len(found.disagreements) - top} more; --json and the card have all")
+
+
+def show_attacks(found: Attacked) -> None:
+    """Print the share of attacks that worked, by kind, and what constant answers get."""
+    report = found.report
+    click.echo(
+        f"judge {report.judge} (prompt {report.prompt_hash[:16]}): {report.attacks} attacks on "
+        f"{report.questions} questions"
+    )
+    click.echo(
+        f"raised a verdict: {report.raised:,} of {report.trials:,} trials ({report.success:.2%}); "
+        f"lowered one: {report.lowered:,}"
+    )
+    rows = [
+        [each.kind.replace("_", " "), str(each.attacks), str(each.trials), str(each.raised)]
+        for each in report.kinds
+    ]
+    _table("kinds of attacks", ["kind", "attacks", "trials", "raised"], rows)
+    for each in report.examples:
+        click.echo(f"{each.attack} on {each.question_id}: {each.before} became {each.after}")
+    for text, accuracy in found.constant.items():
+        click.echo(f"always {text!r}: accuracy {accuracy:.1%}")
 
 
 def _labels(found: Calibration) -> str:

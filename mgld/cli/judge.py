@@ -10,6 +10,7 @@ import click
 
 from mgld.cli._errors import user_errors
 from mgld.cli._llm_options import llm_options, take_llm_settings
+from mgld.cli.judge_compare import compare
 
 if TYPE_CHECKING:
     from mgld.evaluate.judges import Judge
@@ -95,6 +96,13 @@ def judge() -> None:
     "--card", type=click.Path(path_type=Path, dir_okay=False), help="Write a judge card here."
 )
 @click.option(
+    "--attacks",
+    default=0,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="For the card: try every attack on so many landmarks of the built-in set.",
+)
+@click.option(
     "--top",
     default=10,
     show_default=True,
@@ -108,6 +116,7 @@ def calibrate(
     labels: str,
     run: Path | None,
     card: Path | None,
+    attacks: int,
     top: int,
     as_json: bool,
     ledger: Path,
@@ -121,6 +130,8 @@ def calibrate(
     """
     if run is not None and labels == _BUILTIN:
         raise click.UsageError("--run goes with --labels CSV")
+    if attacks and card is None:
+        raise click.UsageError("--attacks goes with --card; `mgld judge attack` shows them alone")
     from mgld.cli._judge_text import show_calibration
     from mgld.evaluate.calibrate import calibrate as hold_against
     from mgld.evaluate.grading import read_cases
@@ -129,10 +140,12 @@ def calibrate(
     loaded = _load(spec, ledger, no_temperature, options)
     found = hold_against(loaded, labels, cases=cases)
     if card is not None:
+        from mgld.evaluate.attacked import attack_judge
         from mgld.evaluate.judge_card import card_text
         from mgld.files import write_text_atomically
 
-        write_text_atomically(card, card_text(found, _attacks(loaded)))
+        attacked = attack_judge(loaded, attacks) if attacks else None
+        write_text_atomically(card, card_text(found, attacked))
     if as_json:
         click.echo(found.model_dump_json(indent=1))
     else:
@@ -141,9 +154,33 @@ def calibrate(
             click.echo(f"card: {card}")
 
 
-def _attacks(judge: Judge) -> str:
-    """What the card says of attacks."""
-    return "Not measured."
+@judge.command()
+@_judge_options
+@click.option(
+    "--questions",
+    default=10,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Landmarks of the built-in set to try them on; each takes some hundred verdicts.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@user_errors
+def attack(
+    spec: str, questions: int, as_json: bool, ledger: Path, no_temperature: bool, **options: Any
+) -> None:
+    """Try every known attack on a judge: answers that speak to it, fake verdicts, and so on.
+
+    Prints the share that gets a better verdict than the same answers without the attack, and what a
+    model that always says the same scores. Both should be 0.
+    """
+    from mgld.cli._judge_text import show_attacks
+    from mgld.evaluate.attacked import attack_judge
+
+    found = attack_judge(_load(spec, ledger, no_temperature, options), questions)
+    if as_json:
+        click.echo(found.model_dump_json(indent=1))
+    else:
+        show_attacks(found)
 
 
 @judge.command()
@@ -169,25 +206,21 @@ def label(what: str, out: Path, limit: int, seed: int) -> None:
     Of a RUN, a folder that `mgld answer` made, or of the built-in set. The page needs nothing else,
     keeps labels in the browser and saves them as a CSV for `mgld judge calibrate --labels`.
     """
-    from mgld.evaluate.labelling import (
-        builtin_cases,
-        choose_cases,
-        run_images,
-        write_labelling_page,
-    )
+    from mgld.evaluate import labelling
 
     read_image = None
     if what == _BUILTIN:
-        every, name = builtin_cases(), "The built-in calibration set"
+        every, name = labelling.builtin_cases(), "The built-in calibration set"
     else:
         from mgld.evaluate.grading import read_cases
 
         every, name = read_cases(Path(what)), Path(what).resolve().name
-        read_image = run_images(Path(what))
-    cases = choose_cases(every, limit, seed=seed)
+        read_image = labelling.run_images(Path(what))
+    cases = labelling.choose_cases(every, limit, seed=seed)
     of = f" of {len(every):,}" if len(cases) < len(every) else ""
     title = f"{name}: {len(cases):,}{of} questions"
-    write_labelling_page(cases, out, title=title, read_image=read_image)
-    click.echo(
-        f"{out}: {len(cases):,} questions; open it in a browser, then `mgld judge calibrate`"
-    )
+    labelling.write_labelling_page(cases, out, title=title, read_image=read_image)
+    click.echo(f"{out}: {len(cases):,} questions; open it in a browser")
+
+
+judge.add_command(compare)

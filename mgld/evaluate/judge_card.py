@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from string import Template
 
+from mgld.evaluate.attacked import Attacked
 from mgld.evaluate.calibrate import BUILTIN, Calibration, Disagreement
 from mgld.evaluate.intervals import Interval
 from mgld.evaluate.records import LEVELS
@@ -19,8 +20,8 @@ _BUILTIN_NOTE = (
 )
 
 
-def card_text(found: Calibration, attacks: str) -> str:
-    """The card of a judge; `attacks`: what is known of attacks on it, as Markdown."""
+def card_text(found: Calibration, attacked: Attacked | None) -> str:
+    """The card of a judge, Markdown. attacked: None where no attack was tried."""
     template = (files("mgld.evaluate") / "templates" / "judge_card.md").read_text(encoding="utf-8")
     result = found.agreement
     return Template(template).substitute(
@@ -49,7 +50,7 @@ def card_text(found: Calibration, attacks: str) -> str:
         people=_people(found),
         kinds=_kinds(found),
         weaknesses=_weaknesses(found),
-        attacks=attacks,
+        attacks=_attacks(attacked),
     )
 
 
@@ -143,6 +144,34 @@ def _disagreement(each: Disagreement) -> str:
         f"- `{_inline(each.question_id)}` ({_inline(each.landmark)}): should be {label}, judged "
         f"{judged}.{why} Judge: {_inline(each.explanation) or 'no explanation'}"
     )
+
+
+def _attacks(attacked: Attacked | None) -> str:
+    if attacked is None:
+        return "Not measured: `mgld judge attack` does."
+    report = attacked.report
+    rows = [
+        [kind.kind.replace("_", " "), str(kind.attacks), str(kind.trials), str(kind.raised)]
+        for kind in report.kinds
+    ]
+    best = max(attacked.constant.values())
+    lines = [
+        f"{report.attacks} attacks on answers to {report.questions} questions of the built-in set "
+        f"(attacks `{report.attacks_hash[:16]}`). A trial that gets a better verdict than the same "
+        f"answers without the attack, or none, counts as raised: **{report.raised} of "
+        f"{report.trials} trials ({report.success:.2%})**; lowered: {report.lowered}.\n",
+        _table(["kind", "attacks", "trials", "raised"], rows),
+        "\nAccuracy of a model that always says the same, the best of "
+        f"{len(attacked.constant)} such answers: {best:.1%}.",
+    ]
+    if report.examples:
+        lines.append("\nAttacks that worked:\n")
+        lines += [
+            f"- `{_inline(each.attack)}` on {_inline(each.question_id)}: {each.before} became "
+            f"{each.after}"
+            for each in report.examples
+        ]
+    return "\n".join(lines)
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

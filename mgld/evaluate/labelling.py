@@ -26,7 +26,7 @@ from mgld.files import write_text_atomically
 from mgld.keyed import order_key
 
 ReadImage = Callable[[str], bytes]
-"""The image file of a question by its id; KeyError, OSError or ValueError says why there is none."""
+"""A question's image file by its id; KeyError, OSError or ValueError says why there is none."""
 IMAGE_SIDE: Final = 720
 QUALITY: Final = 80
 _MOST_TEXT: Final = 20_000

@@ -63,7 +63,7 @@ def test_what_is_not_labelled_yet_is_left_out(tmp_path) -> None:
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(tmp_path, text, said) -> None:
-    with pytest.raises(ValueError, match="labels.csv") as error:
+    with pytest.raises(ValueError, match=r"labels\.csv") as error:
         labels(tmp_path, text)
     assert said in str(error.value)
 
