@@ -201,9 +201,7 @@ class _Run:
         for api in APIS:
             why = await self._send(request, api, probing=True)
             if why is None:
-                self._api = api
-                self._ledger.remember_api(self._address, request.model, api)
-                return
+                return  # maybe without an answer that would tell: then the next request asks
         raise EndpointError(
             f"{self._address} accepts none of {', '.join(APIS)}; to the last it said: {why}"
         )
@@ -238,6 +236,9 @@ class _Run:
                     self._commits.flush()
                     self._ledger.forget([request.key])
                     return "it answered without regard to the JSON schema"
+                if probing and reply.http_status < 300:
+                    self._api = api
+                    self._ledger.remember_api(self._address, request.model, api)
                 return None
             if outcome.kind != "again":
                 self._commits.add(Release(attempt, outcome.reason))

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from mgld.llm import online as online_module
 from mgld.llm.client import open_session, post
 from mgld.llm.errors import BudgetError, DeadlineError, EndpointError
 from mgld.llm.images import data_url
+from mgld.llm.ledger import Claim
 from mgld.llm.limits import Pace, Throttle, backoff
 from mgld.llm.online import gather
 from mgld.llm.wire import PATHS, body, read_reply
@@ -167,6 +169,26 @@ def test_the_dialect_is_found_with_the_first_request_and_kept(
     done = gather([request(each) for each in range(10, 12)], ledger, settings(server, api="auto"))
     assert done.api == found
     assert statuses(server) == {"200": 2}, "it was asked again what it speaks"
+
+
+def test_a_first_request_that_is_not_answered_says_nothing_of_the_dialect(
+    server: LoopbackServer, ledger: Ledger
+) -> None:
+    """It was kept as understood for good: every later run asked a route that is not there."""
+    server.set_faults({"unsupported": ["responses"]})
+
+    def away() -> bytes:
+        raise OSError("no such member")
+
+    unreadable = replace(request(0), image=Image("0" * 64, away))
+    auto = settings(server, api="auto", concurrency=1)
+    with Ledger(ledger.path) as another:
+        another.apply([Claim(request(1))])
+        freeing = threading.Timer(0.3, another.close)
+        freeing.start()
+        done = gather([unreadable, *(request(each) for each in range(1, 5))], ledger, auto)
+        freeing.join()
+    assert (done.api, done.answered) == ("chat", 5)
 
 
 def test_the_proxy_of_the_environment_is_used(
