@@ -50,8 +50,8 @@ def dataset() -> list[Annotated]:
         Annotated(
             3, "Fram", None,
             qa(3, "One sees the polar ship in its house."),
-            entities(3, ["wooden hull", "tall masts", "IRON LATTICE"],
-                     ["wooden hull", "tall masts", "IRON LATTICE"],
+            entities(3, ["wooden hull", "Domes", "IRON LATTICE"],
+                     ["wooden hull", "Domes", "IRON LATTICE"],
                      hierarchical_label="boat", aliases=["Polar ship"]),
         ),
         Annotated(
@@ -136,8 +136,11 @@ def test_entities() -> None:
     assert found.dropped == {"generic": 2, "name": 2, "repeated": 2, "too long": 1}
     assert (found.raw_total, found.kept_total) == (17, 10)
     assert found.raw_total == found.kept_total + sum(found.dropped.values())
-    assert (found.distinct, found.repeated, found.repeated_uses) == (8, 1, 3)
-    assert [(each.text.lower(), each.records) for each in found.frequent] == [("iron lattice", 3)]
+    assert (found.distinct, found.repeated, found.repeated_uses) == (7, 2, 5)
+    assert [(each.text.lower(), each.records) for each in found.frequent] == [
+        ("iron lattice", 3),
+        ("domes", 2),
+    ]
     assert (found.aliases, found.without_aliases) == (2 / 4, 2)
     assert (found.place_hints, found.without_place_hints) == (1 / 4, 3)
 
