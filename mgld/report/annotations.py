@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import datetime
-import hashlib
 from collections import Counter
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +26,7 @@ from mgld.report.page import (
     style_sheet,
 )
 from mgld.report.pictures import Album
+from mgld.report.viewer import viewer_script
 from mgld.report.words import dollars, number, percent
 
 STATUS_WORDS = {
@@ -74,7 +72,6 @@ def _context(view: BuildView, found: Annotations) -> dict[str, Any]:
     cards, parts = choose_cards(found, images, seed=view.config.seed)
     attribution = view.table("catalog", "images", ["author", "license"])
     procedural = is_procedural(view)
-    script = (files("mgld.report") / "templates/annotations.js").read_text(encoding="utf-8")
     quality = found.report.quality
     return {
         "report": found.report,
@@ -102,9 +99,8 @@ def _context(view: BuildView, found: Annotations) -> dict[str, Any]:
         "credited": any(column.null_count < len(column) for column in attribution.columns),
         "template": view.config.model is None,
         "seed": view.config.seed,
-        "style": Markup(style_sheet("annotations.css")),
-        "script": Markup(script),
-        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        "style": Markup(style_sheet("viewer.css", "annotations.css")),
+        **viewer_script("annotations.js"),
         "version": mgld.__version__,
     }
 
