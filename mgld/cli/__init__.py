@@ -31,10 +31,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "subset": ("mgld.cli.score:subset", "Cut an HDS, HSS, LCS or BRS subset of any size."),
     "score": ("mgld.cli.score:score", "Sim and RSR of any dataset with any encoder."),
     "encoder": ("mgld.cli.encoder:encoder", "Inspect, fetch and export vision encoders."),
+    "answer": ("mgld.cli.answer:answer", "Have a model answer the test questions five times."),
     "grade": ("mgld.cli.grade:grade", "Judge a run's answers: levels, metrics, intervals."),
     "judge": ("mgld.cli.judge:judge", "Hold judges against people's labels; make labels."),
     "compare": ("mgld.cli.compare:compare", "Runs against each other: paired tests and effects."),
-    "answer": ("mgld.cli.answer:answer", "Have a model answer the test questions five times."),
+    "probe": ("mgld.cli.probe:probe", "What a model can tell of a landmark but not see."),
     "report": ("mgld.cli.report:report", "Render the HTML report of a build."),
 }
 

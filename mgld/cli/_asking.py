@@ -52,9 +52,6 @@ _OPTIONS = (
         help="Folder of the run; the same call goes on where a killed one was.",
     ),
     click.option("--limit", type=click.IntRange(min=1), help="Only the first so many questions."),
-    click.option(
-        "--draws", type=click.IntRange(min=1), help="Answers to each question.  [default: 5]"
-    ),
     click.option("--seed", type=click.IntRange(min=0), help="Key of all sampling.  [default: 0]"),
     click.option("--temperature", type=NumberOrNone(), help="[default: 0.7; of a file: none]"),
     click.option("--top-p", type=NumberOrNone(), help="[default: 1; of a file: none]"),

@@ -32,6 +32,11 @@ PROMPTS = {"off": "question", "ask": "entities-ask", "given": "entities-given"}
     type=click.Choice(list(PROMPTS)),
     help="Have the model list the entities it sees first (ask), or tell it the record's (given).",
 )
+@click.option(
+    "--draws",
+    type=click.IntRange(min=1),
+    help="Answers to each question; levels need the default.  [default: 5]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
 @user_errors
 def answer(
@@ -74,3 +79,5 @@ def _show(out: Path, counts: AnswerCounts) -> None:
         click.echo(f"missing draws: {'; '.join(counts.missing_draws)}{more}")
     elif counts.errors:
         click.echo("the same call with --retry-errors asks again for what ended in an error")
+    if not counts.missing:
+        click.echo(f"next: `mgld grade {out} --judge rule`, or another judge")

@@ -214,6 +214,9 @@ def _questions(folder: Path, run: AnswerRun | None, settings: AnswerSettings) ->
             questions = read_questions(folder / QUESTIONS_FILE, sha256=run.dataset.questions_sha256)
             return QuestionSet(questions, run.dataset, ImageReader(settings.data, **where))
     found = open_questions(settings.data, limit=settings.limit, **where)
+    if settings.prompt in ("probe-text", "probe-image"):
+        # What these ask is not the record's question; judges are to see what was asked.
+        found = found.ask(lambda question: render(settings.prompt, question).text)
     if run is not None and found.identity.questions_sha256 != run.dataset.questions_sha256:
         raise ValueError(
             f"{folder} was asked the questions of {run.dataset.source} as it was; those of "

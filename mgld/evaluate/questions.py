@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,6 +94,13 @@ class QuestionSet:
     questions: list[Question]
     identity: DatasetIdentity
     read_image: ImageReader
+
+    def ask(self, text: Callable[[Question], str]) -> QuestionSet:
+        """The same about the same images, with other texts."""
+        questions = [each.model_copy(update={"text": text(each)}) for each in self.questions]
+        sha256 = _sha256(_lines(questions))
+        identity = self.identity.model_copy(update={"questions_sha256": sha256})
+        return QuestionSet(questions, identity, self.read_image)
 
 
 def load_questions(source: str | Path, split: str = "test") -> list[Question]:

@@ -120,3 +120,53 @@ class Judged(Record):
     question_id: str
     answers_sha256: str
     verdict: Verdict
+
+
+class Described(Record):
+    """Whether the answers to the text side of the probe describe the landmark rightly.
+
+    state "unscored" where that cannot be told; `explanation` says why. place: it is said where the
+    landmark is, not only of what kind. draws: those that describe it. judge, prompt_hash: as in a
+    Verdict.
+    """
+
+    question_id: str
+    state: Literal["described", "not_described", "unscored"]
+    place: bool = False
+    draws: list[int] = Field(default_factory=list)
+    explanation: str
+    judge: str
+    prompt_hash: str
+
+
+class ProbeTable(Record):
+    """The 2 x 2 table of one subset: described from text, recognised in the image.
+
+    questions = the four cells + unscored. misalignment: described_not_recognised of all described,
+    with Wilson's 95 % interval; None where nothing is described. by_place: those described whose
+    text says the place, and of them not recognised, since a kind is easily guessed.
+    """
+
+    subset: str
+    questions: int
+    described_recognised: int
+    described_not_recognised: int
+    not_described_recognised: int
+    not_described_not_recognised: int
+    unscored: int
+    misalignment: float | None
+    interval: tuple[float, float] | None
+    by_place: int
+    by_place_not_recognised: int
+
+
+class ProbeResult(Record):
+    """The misalignment probe of one model (paper, Figure 1)."""
+
+    model: str
+    judge: str
+    description_judge: str
+    prompt_versions: list[str]
+    decoding: Decoding
+    draws: int
+    tables: list[ProbeTable]

@@ -1,0 +1,162 @@
+"""Whether a landmark is described rightly from its name alone: the text side of the probe.
+
+The offline rule; docs/definitions.md, "Probe", says what it misses.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Protocol
+
+from mgld.evaluate.judges.base import Case
+from mgld.evaluate.records import Answer, Described, Question
+from mgld.evaluate.rule.legible import read_legibly
+from mgld.evaluate.rule.reading import fold_text
+
+OnDescribed = Callable[[int, Described], None]
+"""Called with the index of a case and what was found of it."""
+
+RULE_VERSION = 1
+REFUSALS = (
+    "do not know",
+    "don't know",
+    "not know",
+    "no knowledge",
+    "no information",
+    "not have information",
+    "not have any information",
+    "not have specific information",
+    "not familiar",
+    "not aware",
+    "not recognize",
+    "not recognise",
+    "unfamiliar with",
+    "never heard",
+    "could not find",
+    "couldn't find",
+    "cannot provide",
+    "can't provide",
+    "cannot describe",
+    "can't describe",
+    "unable to",
+    "not sure",
+    "not certain",
+    "only know landmarks by sight",
+)
+"""An answer with one of these does not describe, whatever else it says."""
+
+
+class DescriptionJudge(Protocol):
+    """Anything that judges descriptions; `id` and `prompt_hash` as of a `Judge`."""
+
+    @property
+    def id(self) -> str:
+        """As it is called in results."""
+        ...
+
+    @property
+    def prompt_hash(self) -> str:
+        """Hash of all that it judges by besides a model."""
+        ...
+
+    def judge(self, cases: Sequence[Case], on_described: OnDescribed) -> None:
+        """Look at every case, calling `on_described` once for each."""
+        ...
+
+
+class RuleDescriptionJudge:
+    """Described: some draw refuses nothing and says a place or the kind that the name does not."""
+
+    id = "rule-description"
+
+    @cached_property
+    def prompt_hash(self) -> str:
+        """Hash of the rule's version and its list."""
+        return hashlib.sha256(repr((RULE_VERSION, REFUSALS)).encode()).hexdigest()
+
+    def judge(self, cases: Sequence[Case], on_described: OnDescribed) -> None:
+        """Judge every case in order."""
+        for number, case in enumerate(cases):
+            on_described(number, self._case(case.question, case.answers))
+
+    def _case(self, question: Question, answers: Sequence[Answer]) -> Described:
+        places, kinds = _facts(question)
+        said = [answer for answer in answers if answer.status != "error"]
+        state, explanation, found = "unscored", "", [_describes(a, places, kinds) for a in said]
+        draws = [answer.draw for answer, fact in zip(said, found, strict=True) if fact]
+        by_place = [fact for fact in found if fact and fact in places]
+        if not places and not kinds:
+            explanation = "the record has no place or kind that the name does not say"
+        elif not said:
+            explanation = "no draw has an answer"
+        elif draws:
+            fact = by_place[0] if by_place else next(fact for fact in found if fact)
+            state, explanation = "described", f'says "{" ".join(fact)}"'
+        else:
+            state = "not_described"
+            explanation = "no draw says a place or the kind, or each says that it does not know"
+        return Described.model_validate(
+            {
+                "question_id": question.id,
+                "state": state,
+                "place": state == "described" and bool(by_place),
+                "draws": draws if state == "described" else [],
+                "explanation": explanation,
+                "judge": self.id,
+                "prompt_hash": self.prompt_hash,
+            }
+        )
+
+
+Phrase = tuple[str, ...]
+
+
+def _facts(question: Question) -> tuple[list[Phrase], list[Phrase]]:
+    """Places and kinds of the record as folded words, less what its name gives away.
+
+    A label with alternatives ("castle / fort") is any of them; if the name says one of them, the
+    kind is given away. Of a label of several words the last one is enough ("buddhist temple").
+    """
+    name = fold_text(question.truth.name)
+    places = [tuple(fold_text(hint)) for hint in question.truth.place_hints]
+    kinds = [
+        tuple(words[-1:])
+        for part in re.split(r"[/,]|\bor\b", question.truth.label or "")
+        if (words := fold_text(part))
+    ]
+    if any(_has(name, kind) for kind in kinds):
+        kinds = []
+    return [place for place in places if place and not _has(name, place)], kinds
+
+
+def _describes(answer: Answer, places: list[Phrase], kinds: list[Phrase]) -> Phrase | None:
+    """The first fact that the answer says, places first; None if it says none, or refuses."""
+    legible = read_legibly(answer.text)
+    if answer.status != "ok" or legible.problem:
+        return None
+    words = fold_text(legible.text)
+    if any(_has(words, tuple(fold_text(refusal))) for refusal in REFUSALS):
+        return None
+    return next((fact for fact in [*places, *kinds] if _has(words, fact, plural=True)), None)
+
+
+def _has(words: Sequence[str], phrase: Phrase, *, plural: bool = False) -> bool:
+    """Whether `phrase` stands in `words`; with `plural` its last word may end in s or es."""
+    length = len(phrase)
+    for start in range(len(words) - length + 1):
+        if tuple(words[start : start + length - 1]) != phrase[:-1]:
+            continue
+        last = words[start + length - 1]
+        if last == phrase[-1] or (plural and last in (f"{phrase[-1]}s", f"{phrase[-1]}es")):
+            return True
+    return False
+
+
+def load_description_judge(spec: str) -> DescriptionJudge:
+    """The judge of descriptions that `spec` names: "rule". ValueError for another."""
+    if spec == "rule":
+        return RuleDescriptionJudge()
+    raise ValueError(f"no judge of descriptions is called {spec!r}; there is: rule")
