@@ -3,11 +3,11 @@
     python -m benchmarks.speed.grading --out benchmarks/results/speed_grading.json
 
 2,500 questions with five answers each, judged over the loopback server of the tests with 1 s of
-latency, 32 requests at a time: ideal is questions / 32 x 1 s. Ours is the whole command `mgld grade`
-in a fresh process, interpreter and imports included: it also writes every request, reply and verdict
-to disk and makes the metrics. The bare loop sends the same bodies through `AsyncOpenAI` under a
-semaphore and keeps the texts in a list; its process's start does not count. Then the same command
-again, which finds everything done.
+latency, 32 requests at a time: ideal is questions / 32 x 1 s. Ours is the whole command `mgld
+grade` in a fresh process, interpreter and imports included: it also writes every request, reply and
+verdict to disk and makes the metrics. The bare loop sends the same bodies through `AsyncOpenAI`
+under a semaphore and keeps the texts in a list; its process's start does not count. Then the same
+command again, which finds everything done.
 """
 
 from __future__ import annotations
@@ -41,10 +41,11 @@ ROOT = Path(__file__).parents[2]
 SERVER = ROOT / "tests" / "llm" / "openai_server.py"
 LATENCY, CONCURRENCY, QUESTIONS = 1.0, 32, 2_500
 MODEL = "gpt-4.1-2025-04-14"
-WORDS = (
+SENTENCE = (
     "this picture shows a tower of pale stone above a river with an old bridge and a market square "
     "in the north of the country where merchants once met it was built by monks in the middle ages"
-).split()
+)
+WORDS = SENTENCE.split()
 
 
 def write_run(folder: Path) -> Path:
