@@ -183,7 +183,7 @@ def test_killed_processes_lose_nothing_and_two_never_send_the_same(
     path = tmp_path / "l.sqlite"
     Ledger(path).close()
     chance = random.Random(0)
-    number = 60 * kills  # more than they can answer before the last kill
+    number = 120 * kills  # more than they can answer before the last kill
     workers = [_worker(path, tmp_path, number) for _ in range(2)]
     for _ in range(kills):
         time.sleep(chance.uniform(0.1, 0.8))
