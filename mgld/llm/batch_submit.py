@@ -150,7 +150,7 @@ class Submitter:
         self._most += sum(usd for usd, mine in zip(bounds, granted, strict=True) if mine)
         self._counts.update(
             before=states.count("answered"),
-            waiting=states.count("busy"),
+            waiting=states.count("busy") + states.count("batched"),
             over_budget=states.count("over_budget"),
         )
         row = replace(row, requests=sum(granted), bytes=file.bytes)

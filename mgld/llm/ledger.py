@@ -98,10 +98,10 @@ class Claimed(NamedTuple):
     """What became of a claim.
 
     granted: send it, `attempt` is its number. answered: its reply is in the ledger. busy: another
-    process or a batch has it. over_budget: it could cost more than is left.
+    process has it. batched: a batch has it. over_budget: it could cost more than is left.
     """
 
-    state: Literal["granted", "answered", "busy", "over_budget"]
+    state: Literal["granted", "answered", "busy", "batched", "over_budget"]
     attempt: int = 0
 
 
@@ -221,10 +221,10 @@ class Ledger:
         if found:
             return Claimed("answered")
         found = self._db.execute(
-            "SELECT 1 FROM attempts WHERE key = ? AND ended IS NULL", (request.key,)
+            "SELECT batch FROM attempts WHERE key = ? AND ended IS NULL", (request.key,)
         ).fetchone()
         if found:
-            return Claimed("busy")
+            return Claimed("busy" if found[0] is None else "batched")
         reserve = _nano(claim.usd)
         if claim.max_usd is not None and money.charged + reserve > _nano(claim.max_usd):
             return Claimed("over_budget")
@@ -361,6 +361,12 @@ class Ledger:
         """Keys of all requests that are in a batch whose outcome is not known yet."""
         query = "SELECT key FROM attempts WHERE ended IS NULL AND batch IS NOT NULL"
         return {key for (key,) in self.rows(query)}
+
+    def in_flight(self) -> int:
+        """How many requests are under way online, from any process."""
+        query = "SELECT count(*) FROM attempts WHERE ended IS NULL AND batch IS NULL"
+        ((number,),) = self.rows(query)
+        return int(number)
 
     def replies(self, keys: Iterable[str]) -> dict[str, StoredReply]:
         """The replies of those `keys` that have one."""

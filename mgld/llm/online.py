@@ -97,7 +97,6 @@ class _Run:
         self._image_threads = ThreadPoolExecutor(_IMAGE_THREADS, thread_name_prefix="mgld-image")
         self._busy: deque[Request] = deque()
         self._before = self._answered = self._elsewhere = self._errors = self._retries = 0
-        self._in_flight = 0
         self._stopped_by: GatherStoppedError | None = None
         self._stopping = asyncio.Event()
         self._refused_in_a_row = 0
@@ -274,24 +273,32 @@ class _Run:
                 self._elsewhere += 1
                 self._on_reply(1)
                 return None
+            if claimed.state == "batched":  # since this run began; a day is too long to wait
+                self._elsewhere += 1
+                return None
             if claimed.state == "busy":
                 self._busy.append(request)
                 return None
             # Over budget; what is in flight will cost less than is reserved for it.
             self._commits.flush()
-            money = self._ledger.money()
-            if self._in_flight == 0 and money.reserved == 0:
-                perhaps = f", ${money.lost:.4f} of it only perhaps" if money.lost else ""
-                raise BudgetError(
-                    f"the budget is used up: ${money.charged:.4f} of ${self._settings.max_usd} "
-                    f"is charged{perhaps}, and the next request could cost ${usd:.4f}; what was "
-                    "answered is kept, a higher --max-usd goes on from here"
-                )
+            await asyncio.to_thread(self._ledger.bury_dead)
+            if self._ledger.in_flight() == 0:
+                raise BudgetError(self._used_up(usd))
             await self._sleep(LOOK_AGAIN / 10)
+
+    def _used_up(self, usd: float) -> str:
+        money = self._ledger.money()
+        parts = [f"${money.lost:.4f} of it only perhaps"] if money.lost else []
+        if money.reserved:
+            parts.append(f"${money.reserved:.4f} of it at most, for batches not collected yet")
+        return (
+            f"the budget is used up: ${money.charged:.4f} of ${self._settings.max_usd} is charged"
+            f"{''.join(f', {part}' for part in parts)}, and the next request could cost "
+            f"${usd:.4f}; what was answered is kept, a higher --max-usd goes on from here"
+        )
 
     async def _post(self, api: Api, content: bytes, attempt: int) -> tuple[HttpReply, Outcome]:
         """One try; no reply is a reply with status 0."""
-        self._in_flight += 1
         try:
             reply = await post(self._session, self._address + PATHS[api], content)
         except NoReplyError as error:
@@ -299,8 +306,6 @@ class _Run:
         except asyncio.CancelledError:
             self._commits.add(Release(attempt, "stopped", paid=True))
             raise
-        finally:
-            self._in_flight -= 1
         if reply.http_status >= 400:
             said = redact(reply.raw.decode(errors="replace"), self._settings)
             reply = reply._replace(raw=said.encode())

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -392,6 +395,54 @@ def test_the_budget_is_never_passed(server: LoopbackServer, ledger: Ledger) -> N
     # The server's own count of what it answered: all of it is in the ledger.
     assert billed(server) == [1] * answered
     assert gather(asked, ledger, settings(server, max_usd=5)).answered == 200 - answered
+
+
+def test_a_budget_that_open_batches_hold_is_not_waited_for(
+    server: LoopbackServer, ledger: Ledger
+) -> None:
+    ledger.apply([Claim(request(99), usd=1.0, batch="t")])
+    with pytest.raises(BudgetError, match=r"\$1\.0000 of it at most, for batches"):
+        gather([request(1)], ledger, settings(server, max_usd=1.0))
+
+
+_HOLDER = """
+import sys, time
+from online_asker import request
+from mgld.llm.ledger import Claim, Ledger
+ledger = Ledger(sys.argv[1])
+ledger.apply([Claim(request(99), usd=1.0)])
+print("holds", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_budget_that_a_killed_process_held_is_not_waited_for(
+    server: LoopbackServer, ledger: Ledger
+) -> None:
+    where = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    command = [sys.executable, "-c", _HOLDER, str(ledger.path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=where) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        killing = threading.Timer(0.3, holder.kill)
+        killing.start()
+        with pytest.raises(BudgetError, match=r"\$1\.0000 of it only perhaps"):
+            gather([request(1)], ledger, settings(server, max_usd=1.0))
+        assert not killing.is_alive(), "it was not waited for while it lived"
+
+
+def test_what_is_put_into_a_batch_meanwhile_is_left_to_it(
+    server: LoopbackServer, ledger: Ledger
+) -> None:
+    server.set_faults({"latency": 0.2})
+
+    def take_the_last(number: int) -> None:
+        with Ledger(ledger.path) as another:
+            another.apply([Claim(request(3), batch="t")])
+
+    asked = [request(each) for each in range(4)]
+    done = gather(asked, ledger, settings(server, concurrency=1), on_reply=take_the_last)
+    assert (done.answered, done.elsewhere) == (3, 1)
 
 
 def test_a_budget_needs_a_price(server: LoopbackServer, ledger: Ledger) -> None:
