@@ -49,7 +49,7 @@ def show_calibration(found: Calibration, top: int) -> None:
         ]
         _table("kinds of answers", ["kind", "sets", "same level"], kinds)
     for pair in found.people:
-        a, b = (name or "(no name)" for name in pair.labellers)
+        a, b = (_line(name) or "(no name)" for name in pair.labellers)
         click.echo(
             f"{a} and {b}: quadratic kappa {decimals(pair.agreement.quadratic_kappa)} on "
             f"{pair.agreement.items:,} questions"
@@ -58,7 +58,7 @@ def show_calibration(found: Calibration, top: int) -> None:
         click.echo(f"left out, since no level leads among people: {len(found.tied)}")
     for each in found.disagreements[:top]:
         click.echo(
-            f"{each.question_id}: should be {each.label}, judged {each.judged}\n"
+            f"{_line(each.question_id)}: should be {each.label}, judged {each.judged}\n"
             f"  label: {_line(each.why) or 'no note'}\n  judge: {_line(each.explanation)}"
         )
     if len(found.disagreements) > top:
@@ -94,6 +94,7 @@ def _labels(found: Calibration) -> str:
 
 
 def _line(text: str) -> str:
+    """One line without what a terminal would obey: notes and explanations hold anything."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
