@@ -1,6 +1,6 @@
 """What passes between asking, grading and counting: questions, answers, verdicts.
 
-Definitions: docs/definitions.md, "Grading". Each is one JSON line in a file of the run's folder.
+Definitions: docs/definitions.md, "Answers". Each is one JSON line in a file of the run's folder.
 """
 
 from __future__ import annotations
