@@ -186,8 +186,10 @@ def test_killed_processes_lose_nothing_and_two_never_send_the_same(
     number = 120 * kills  # more than they can answer before the last kill
     workers = [_worker(path, tmp_path, number) for _ in range(2)]
     for _ in range(kills):
-        time.sleep(chance.uniform(0.1, 0.8))
         victim = workers.pop(chance.randrange(2))
+        while victim.poll() is None and not _has_sent(tmp_path, victim):
+            time.sleep(0.01)
+        time.sleep(chance.uniform(0, 0.3))
         assert victim.poll() is None, "it was done before the kill"
         victim.send_signal(signal.SIGKILL)
         victim.wait()
@@ -271,6 +273,12 @@ def _holder(path: Path) -> subprocess.Popen[str]:
     assert holder.stdout is not None
     assert holder.stdout.readline().strip() == "granted"
     return holder
+
+
+def _has_sent(folder: Path, worker: subprocess.Popen[bytes]) -> bool:
+    """Whether it is past its start, which takes seconds where others need the processors too."""
+    log = folder / f"sent-{worker.pid}"
+    return log.exists() and log.stat().st_size > 0
 
 
 def _worker(path: Path, folder: Path, number: int) -> subprocess.Popen[bytes]:
