@@ -12,8 +12,8 @@ from mgld.evaluate.judges.levels import level_of
 from mgld.evaluate.records import DRAWS, Answer, Verdict
 from mgld.evaluate.rule.naming import find_mentions, landmark_names
 from mgld.evaluate.rule.places import gazetteer, landmark_places
-from mgld.evaluate.rule.reading import fold_text, tokenize
-from mgld.evaluate.rule.weighing import Landmark, Weighed, weigh
+from mgld.evaluate.rule.reading import Tokens, fold_text, tokenize
+from mgld.evaluate.rule.weighing import Landmark, Weighed, know_landmark, weigh
 from mgld.evaluate.rule.words import words_hash
 
 RULE_VERSION = 1
@@ -40,7 +40,7 @@ class RuleJudge:
             landmark = _landmark(
                 truth.name, tuple(truth.aliases), tuple(truth.place_hints), truth.label
             )
-            if find_mentions(tokenize(case.question.text), landmark.names):
+            if find_mentions(_asked(case.question.text), landmark.names):
                 on_verdict(index, _unscored("the question names the landmark"))
             else:
                 on_verdict(index, _verdict(landmark, _by_draw(case.answers)))
@@ -80,7 +80,12 @@ def _landmark(
 ) -> Landmark:
     names = landmark_names(name, aliases, label)
     places = landmark_places([*hints, *split_name(name).places, *_places_in(name)])
-    return Landmark(names, places)
+    return know_landmark(names, places)
+
+
+@lru_cache(maxsize=256)
+def _asked(question: str) -> Tokens:
+    return tokenize(question)
 
 
 def _places_in(name: str) -> list[str]:

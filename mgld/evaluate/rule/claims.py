@@ -308,7 +308,7 @@ def _town_behind(said: Said, mention: Mention, end: int) -> str:
 
 
 def _quote(tokens: Tokens, first: int, end: int) -> str:
-    return tokens.text[tokens.starts[first] : tokens.ends[end - 1]]
+    return tokens.quote(first, end)
 
 
 def _sentence_of(sentences: list[tuple[int, int]], index: int) -> tuple[int, int]:

@@ -5,10 +5,11 @@ Definition: docs/definitions.md, "Grading".
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from mgld.annotate.wording import words as as_set
-from mgld.evaluate.rule.claims import Said, clause_start, negated
+from mgld.evaluate.rule.claims import Finding, Said, clause_start, negated
 from mgld.evaluate.rule.naming import Names, concept_words, is_common
 from mgld.evaluate.rule.neighbours import count_row
 from mgld.evaluate.rule.places import Named, Places
@@ -33,8 +34,11 @@ class Hint(NamedTuple):
     why: str
 
 
-def place_hint(said: Said, names: Names, places: Places) -> Hint | None:
+def place_hint(said: Said, found: Sequence[Finding], names: Names, places: Places) -> Hint | None:
     """The first place in the answer that is the landmark's and is said to be.
+
+    found: what became of the name's mentions. A sentence in which one came to nothing, as one of
+    many names, has no hint either.
 
     A town or region is a hint by itself; a country only together with the right kind of thing:
     "a building in the United States" fits too much.
@@ -47,17 +51,29 @@ def place_hint(said: Said, names: Names, places: Places) -> Hint | None:
     }
     if len(excluding) > MOST_EXCLUDING:
         return None
+    # What a mention of the name comes to was decided; the place in it is no hint besides.
+    inside = {token for each in said.mentions for token in range(each.first, each.end)}
+    spoilt = {each.first for each in found if each.kind == "nothing"}
+    useless = {
+        token
+        for first, end in said.sentences
+        if any(first <= mention < end for mention in spoilt)
+        for token in range(first, end)
+    }
     for place in said.places:
-        if not place.own or not _is_said(said, place.first, place.end):
+        if (
+            place.first in inside
+            or place.first in useless
+            or not place.own
+            or not _is_said(said, place.first, place.end)
+        ):
             continue
         if _excluded_by_next(said, place, places) or _in_other_name(said, place):
             continue
         phrase = tokens.words[place.first : place.end]
         if set(phrase) <= _CONTINENTS:
             continue
-        text = " ".join(
-            tokens.text[tokens.starts[place.first] : tokens.ends[place.end - 1]].split()
-        )
+        text = tokens.quote(place.first, place.end)
         if place.known and place.known.level == "country":
             kind = _kind_said(tokens, names)
             if kind:

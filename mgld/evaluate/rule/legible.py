@@ -10,7 +10,10 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from functools import cache
 from typing import NamedTuple
+
+from mgld.evaluate.rule.words import word_set
 
 MAX_CHARACTERS = 8000
 """Longer answers are not read; 256 tokens are some 1,500."""
@@ -33,8 +36,30 @@ _UNSEEN_ANYWHERE = re.compile(f"[{_UNSEEN}{_CONTROL}]+")
 # Marks laid over letters; those of U+0300 to U+036F go with the accents.
 _OVERLAY = re.compile("[\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
 _SPELLED = re.compile(r"(?<![^\W_])[a-z](?:[\W_]{1,3}[a-z](?![^\W_])){2,}")
-_LATIN_WORD = re.compile(r"[^\W\d_]*[A-Za-z\u00c0-\u024f][^\W\d_]*")
-_QUICK = re.compile(r"[<&*`~\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_WORD = re.compile(r"[^\W\d_]+")
+_ALPHABETS = (
+    (0x0250, 0x02AF, "odd"),  # IPA
+    (0x0370, 0x03FF, "Greek"),
+    (0x0400, 0x052F, "Cyrillic"),
+    (0x0530, 0x058F, "Armenian"),
+    (0x10A0, 0x10FF, "Georgian"),
+    (0x13A0, 0x13FF, "Cherokee"),
+    (0x1C80, 0x1C8F, "Cyrillic"),
+    (0x1D00, 0x1DBF, "odd"),  # small capitals
+    (0x1F00, 0x1FFF, "Greek"),
+    (0x2C60, 0x2DFF, "odd"),
+    (0xA4D0, 0xA4FF, "odd"),  # Lisu
+    (0xA640, 0xA69F, "Cyrillic"),
+    (0xA720, 0xA7FF, "odd"),  # small capitals
+    (0xAB30, 0xABBF, "odd"),
+    (0x10400, 0x1044F, "odd"),  # Deseret
+)
+_LOOKALIKES = str.maketrans(
+    "αβγεηικνορτυχωаеосрхуіјѕһԁԛԝкмтгпьвнոօսհյցեзԍ",
+    "abyenikvoptuxwaeocpxyijshdqwkmtrnbbhnouhjge3g",
+)
+# What needs a closer look: all but plain text in Latin letters.
+_UNUSUAL = re.compile(r"[^\t\n -%'();+-;=?-_a-}¡-¬®-±´-·»¿-\u024f–—‘’“”]")
 
 
 class Legible(NamedTuple):
@@ -49,7 +74,7 @@ def read_legibly(raw: str) -> Legible:
     if len(raw) > MAX_CHARACTERS:
         return Legible("", f"longer than {MAX_CHARACTERS} characters")
     text = raw.replace("\r\n", "\n").replace("\r", "\n")
-    if not text.isascii() or _QUICK.search(text):
+    if _UNUSUAL.search(text):
         if _OVERRIDE.search(text):
             return Legible("", "characters that change the direction of text")
         text = _COMMENT.sub(" ", html.unescape(text))
@@ -61,36 +86,48 @@ def read_legibly(raw: str) -> Legible:
             text = unicodedata.normalize("NFKC", _OVERLAY.sub("", text))
             if _mixes_scripts(text):
                 return Legible("", "words that mix letters of several scripts")
-    if _SPELLED.search(text):
-        return Legible("", "words spelled out letter by letter")
     return Legible(text, "")
 
 
-def _mixes_scripts(text: str) -> bool:
-    """Whether a word has Latin letters and, beside them, letters that may pass for Latin ones.
+def spelled_out(text: str) -> bool:
+    """Whether words of three letters or more are spelled out letter by letter ("n o t")."""
+    return bool(_SPELLED.search(text))
 
-    Scripts that cannot (Han, kana, hangul, Arabic, ...) may stand against Latin letters, as
-    Japanese and Chinese texts do without a blank.
+
+def _mixes_scripts(text: str) -> bool:
+    """Whether a word may pass for another: letters of several alphabets in one, or small capitals.
+
+    Scripts that cannot pass for Latin (Han, kana, hangul, Arabic, ...) may stand against Latin
+    letters, as Japanese and Chinese texts do without a blank.
     """
-    for word in _LATIN_WORD.findall(text):
-        if not word.isascii() and any(_passes_for_latin(letter) for letter in word):
+    for word in _WORD.findall(text):
+        if word.isascii():
+            continue
+        alphabets = {_alphabet(letter) for letter in word} - {""}
+        if "odd" in alphabets or len(alphabets) > 1:
+            return True
+        # A whole word of Greek or Cyrillic letters that reads as one of the words that turn a
+        # statement round.
+        if alphabets - {"Latin"} and word.casefold().translate(_LOOKALIKES) in _turning_words():
             return True
     return False
 
 
-def _passes_for_latin(letter: str) -> bool:
+def _alphabet(letter: str) -> str:
+    """The alphabet of a letter that looks like Latin ones or is one; "" of all others.
+
+    "odd": letters that words are not written in but that look like Latin ones.
+    """
     point = ord(letter)
-    return (
-        0x0250 <= point <= 0x02AF  # IPA
-        or 0x0370 <= point <= 0x058F  # Greek, Cyrillic, Armenian
-        or 0x10A0 <= point <= 0x10FF  # Georgian
-        or 0x13A0 <= point <= 0x13FF  # Cherokee
-        or 0x1C80 <= point <= 0x1C8F
-        or 0x1D00 <= point <= 0x1DBF  # small capitals
-        or 0x1F00 <= point <= 0x1FFF
-        or 0x2C60 <= point <= 0x2DFF
-        or 0xA640 <= point <= 0xA69F
-        or 0xA720 <= point <= 0xA7FF  # small capitals
-        or 0xAB30 <= point <= 0xABBF
-        or 0x10400 <= point <= 0x1044F  # Deseret
-    )
+    if point < 0x0250 or 0x1E00 <= point <= 0x1EFF:
+        return "Latin" if letter.isalpha() else ""
+    for first, last, alphabet in _ALPHABETS:
+        if first <= point <= last:
+            return alphabet
+    return ""
+
+
+@cache
+def _turning_words() -> frozenset[str]:
+    keys = ("negators", "relations", "apart_from", "other_thing", "suppose", "breaks", "hedges")
+    return frozenset(word for key in keys for word in word_set(key)) | {"or", "and", "a", "an"}

@@ -42,11 +42,13 @@ class Form(NamedTuple):
 
 
 class Names(NamedTuple):
-    """A landmark's names. forms: by their first word, longest first. unspaced: names in scripts
+    """A landmark's names. forms: by their first word, longest first; first_words: these,
+    also with the s of a possessive. unspaced: names in scripts
     without blanks. own: the name less kind and place. concepts: what kind of thing it is.
     qualified: the name says a place so as to tell namesakes apart."""
 
     forms: dict[str, list[Form]]
+    first_words: frozenset[str]
     unspaced: tuple[str, ...]
     own: Phrase
     concepts: frozenset[str]
@@ -89,25 +91,23 @@ def landmark_names(name: str, aliases: Iterable[str], label: str | None) -> Name
     index: dict[str, list[Form]] = {}
     for form in sorted(forms, key=lambda form: (-len(form.words), len(form.kinds), form.words)):
         index.setdefault(form.words[0], []).append(form)
-    return Names(index, tuple(unspaced), own, frozenset(concepts), qualified)
+    first_words = frozenset([*index, *(word + "s" for word in index)])
+    return Names(index, first_words, tuple(unspaced), own, frozenset(concepts), qualified)
 
 
 def find_mentions(tokens: Tokens, names: Names) -> list[Mention]:
     """Every place where the text has one of the forms, in order, not overlapping."""
+    if names.first_words.isdisjoint(tokens.said):
+        return []
     found: list[Mention] = []
-    index = 0
-    forms = names.forms
-    words = tokens.words
-    while index < len(words):
-        word = words[index]
-        mention = None
-        if word in forms or (word[-1] == "s" and word[:-1] in forms):
-            mention = _mention_at(tokens, index, forms.get(word) or forms[word[:-1]])
+    free = 0
+    for index, word in enumerate(tokens.words):
+        if index < free or word not in names.first_words:
+            continue
+        mention = _mention_at(tokens, index, names.forms.get(word) or names.forms[word[:-1]])
         if mention:
             found.append(mention)
-            index = mention.end
-        else:
-            index += 1
+            free = mention.end
     return found
 
 
@@ -220,11 +220,24 @@ def _mention_at(tokens: Tokens, index: int, forms: list[Form]) -> Mention | None
             if not end:
                 continue
             return Mention(first, end, form)
-        # "paradise" is no name of a place; "Paradise" may be.
-        if len(form.words) == 1 and tokens.cased and not tokens.caps[index]:
+        if not _written_as_name(tokens, index, end, form.words):
             continue
         return Mention(index, end, form)
     return None
+
+
+def _written_as_name(tokens: Tokens, first: int, end: int, form: Phrase) -> bool:
+    """Whether words that may also be no name have the capitals of one, and no comma.
+
+    "paradise" and "tower, bridge" are no names of places; "Paradise" and "Tower Bridge" may be.
+    """
+    common = is_common(form)
+    if common and "," in tokens.words[first:end]:
+        return False
+    if tokens.cased and (common or len(form) == 1):
+        said = range(first, end)
+        return all(tokens.caps[at] or tokens.words[at] in _LINKS | _INSIDE for at in said)
+    return True
 
 
 def _match(tokens: Tokens, index: int, form: Phrase) -> int:
@@ -246,7 +259,7 @@ def _match(tokens: Tokens, index: int, form: Phrase) -> int:
 
 
 def _abbreviates(tokens: Tokens, index: int) -> bool:
-    raw = tokens.text[tokens.starts[index] : tokens.ends[index]].lower()
+    raw = tokens.raws[index].lower()
     return len(raw) == 1 or raw in ABBREVIATIONS
 
 

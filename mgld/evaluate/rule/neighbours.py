@@ -9,6 +9,8 @@ from mgld.evaluate.rule.places import Named
 from mgld.evaluate.rule.reading import Tokens
 from mgld.evaluate.rule.words import word_set
 
+LONGEST_BRACKET = 12
+"""Tokens of a bracket, its signs among them."""
 LONGEST_NAME = 6
 """Words of a name around the landmark's; a longer row of capitals is a list without commas."""
 _OR = frozenset(("or", "nor", "/", "|", "oder", "ou", "eller", "lub", "ili", "vs"))
@@ -52,9 +54,7 @@ def other_name_around(
     right = _names_behind(tokens, mention, places, end, names)
     if left or right:
         long = left + right + mention.end - mention.first > LONGEST_NAME
-        quoted = tokens.text[
-            tokens.starts[mention.first - left] : tokens.ends[mention.end + right - 1]
-        ]
+        quoted = tokens.quote(mention.first - left, mention.end + right)
         plain = not tokens.cased
         if long or plain:
             return Other("nothing", "the name runs on into other words")
@@ -131,12 +131,10 @@ def _names_behind(
 
 def _hyphenated(tokens: Tokens, mention: Mention) -> bool:
     """ "Eiffel-Tower-like", "Eiffel Tower-style"."""
-    behind = tokens.ends[mention.end - 1]
-    return (
-        tokens.text[behind : behind + 1] == "-"
-        and mention.end < len(tokens.words)
-        and tokens.words[mention.end] in word_set("other_thing")
-    )
+    if mention.end >= len(tokens.words) or tokens.words[mention.end] not in word_set("other_thing"):
+        return False
+    joined = f"{tokens.raws[mention.end - 1]}-{tokens.raws[mention.end]}"
+    return joined in tokens.text
 
 
 def is_listed(tokens: Tokens, mention: Mention, places: list[Named], first: int, end: int) -> int:
@@ -173,6 +171,10 @@ def _row(tokens: Tokens, at: int, stop: int, places: list[Named], step: int) -> 
             at = place.first - 1 if step < 0 else place.end
             joined = False
             continue
+        aside = _bracket_aside(tokens, at, step)
+        if aside:
+            at += step * aside
+            continue
         if word in _OR:
             joined = alternative = True
         elif word in _AND or word in _JOINS:
@@ -196,6 +198,25 @@ def _row(tokens: Tokens, at: int, stop: int, places: list[Named], step: int) -> 
             break
         at += step
     return items, alternative
+
+
+def _bracket_aside(tokens: Tokens, at: int, step: int) -> int:
+    """Tokens of a bracket that opens at `at` (seen in direction `step`) and holds no name.
+
+    "(ship, 1909)" interrupts a row; "(Big Ben)" is one of it.
+    """
+    opening, closing = ("(", ")") if step > 0 else (")", "(")
+    if tokens.words[at] != opening:
+        return 0
+    plain = False
+    for length in range(1, LONGEST_BRACKET):
+        inside = at + step * length
+        if not 0 <= inside < len(tokens.words) or tokens.words[inside] in _OR:
+            return 0
+        if tokens.words[inside] == closing:
+            return length + 1 if plain else 0
+        plain = plain or tokens.raws[inside][0].islower()
+    return 0
 
 
 def _names_something(tokens: Tokens, at: int, *, joined: bool) -> bool:

@@ -36,6 +36,7 @@ class Places(NamedTuple):
     """Where a landmark is. `phrases`: its hints as folded words; `known`: what is known of them."""
 
     phrases: dict[str, list[Phrase]]
+    first_words: frozenset[str]
     countries: frozenset[str]
     regions: frozenset[str]
     cities: frozenset[str]
@@ -72,33 +73,47 @@ def landmark_places(hints: Iterable[str]) -> Places:
                 levels["country"].add(known.country)
     return Places(
         phrases,
+        frozenset([*phrases, *(word + "s" for word in phrases)]),
         frozenset(levels["country"]),
         frozenset(levels["region"]),
         frozenset(levels["city"]),
     )
 
 
+def all_phrases(places: Places) -> set[Phrase]:
+    """Everything that names one of `places`: their hints, and other forms of those in the list."""
+    found = {phrase for phrases in places.phrases.values() for phrase in phrases}
+    for known in (*places.countries, *places.regions, *places.cities):
+        found |= _forms_of().get(known, frozenset())
+    return found
+
+
+@cache
+def _forms_of() -> dict[str, frozenset[Phrase]]:
+    found: dict[str, set[Phrase]] = {}
+    for phrase, (known, _) in gazetteer().items():
+        found.setdefault(known.name, set()).add(phrase)
+    return {name: frozenset(phrases) for name, phrases in found.items()}
+
+
 def find_places(tokens: Tokens, places: Places) -> list[Named]:
     """Every place of the list or of `places` that the text names, in order, the longest first."""
+    first, own = _first_words(), places.first_words
+    if first.isdisjoint(tokens.said) and own.isdisjoint(tokens.said):
+        return []
     found: list[Named] = []
-    words = tokens.words
-    known_first = _first_words()
-    index = 0
-    while index < len(words):
+    free = 0
+    words, caps, cased = tokens.words, tokens.caps, tokens.cased
+    for index in [at for at, word in enumerate(words) if word in first or word in own]:
         word = words[index]
-        named = None
-        if word in places.phrases or word in known_first:
-            named = _named_at(tokens, index, word, places)
-        elif word[-1] == "s" and tokens.text[tokens.ends[index] - 2] in "'’":
-            # "Seattle's".
-            stem = word[:-1]
-            if stem in places.phrases or stem in known_first:
-                named = _named_at(tokens, index, stem, places)
+        if index < free or (cased and not caps[index] and word[0].isascii()):
+            continue
+        named = _named_at(tokens, index, word, places)
+        if not named and word[-1] == "s" and tokens.raws[index][-2] in "'’":
+            named = _named_at(tokens, index, word[:-1], places)  # "Seattle's"
         if named:
             found.append(named)
-            index = named.end
-        else:
-            index += 1
+            free = named.end
     return found
 
 
@@ -130,26 +145,34 @@ def _state(country: str) -> str:
 
 
 @cache
+def _lengths() -> dict[str, tuple[int, ...]]:
+    """First word -> how many words the places have that start with it, the longest first."""
+    found: dict[str, set[int]] = {}
+    for phrase in gazetteer():
+        found.setdefault(phrase[0], set()).add(len(phrase))
+    return {word: tuple(sorted(each, reverse=True)) for word, each in found.items()}
+
+
+@cache
 def _first_words() -> frozenset[str]:
-    return frozenset(phrase[0] for phrase in gazetteer())
+    first = {phrase[0] for phrase in gazetteer()}
+    return frozenset(first | {word + "s" for word in first})
 
 
 def _named_at(tokens: Tokens, index: int, word: str, places: Places) -> Named | None:
     """The place that starts at `index`, whose token is taken for `word`."""
-    if tokens.cased and not tokens.caps[index] and tokens.words[index][0].isascii():
-        return None
     words = tokens.words
     if word != words[index]:
         words = [*words[:index], word, *words[index + 1 : index + 2]]
     own = _longest(words, index, places.phrases.get(word, ()))
-    for length in range(min(4, len(words) - index), 0, -1):
+    for length in _lengths().get(word, ()):
         phrase = _joined(words, index, length)
         if phrase is None:
             continue
         key, end = phrase
         entry = gazetteer().get(key)
         # "us" and "nice" are words; as places they are written with capitals.
-        if entry and not (len(key[0]) <= 2 and not tokens.text[tokens.starts[index]].isupper()):
+        if entry and not (len(key[0]) <= 2 and not tokens.raws[index][0].isupper()):
             known, demonym = entry
             if own and own >= end:
                 break

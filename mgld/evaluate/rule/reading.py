@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
-from typing import NamedTuple
+from collections.abc import Sequence
+from functools import cache, lru_cache
 
 from mgld.annotate.wording import strip_accents
 from mgld.evaluate.rule.words import load_words
 
-_TOKEN = re.compile(
-    r"(?:[ldcnsmj]|qu|dell|all|nell|dall|sull)['’](?=[^\W\d_]{2})|[^\W_]+(?:['’ʼ][^\W_]+)*|[.?!,;:()\[\]/|&\n\"“”„«»。、，？！；：・（）]|…|[–—]|-+(?=\s)",
-    re.IGNORECASE,
+_PLAIN = (
+    r"[^\W_]+(?:['’ʼ][^\W_]+)*"
+    # A full stop keeps the blank behind it, which tells it from those of "U.S.A.".
+    r"|\.[ \t]|[.?!,;:()\[\]/|&\n\"“”„«»。、，？！；：・（）…–—]|-+(?=\s)"
 )
+_ELIDED = r"(?:[LDCNSMJldcnsmj]|[Qq]u|[Dd]ell|[Aa]ll|[Nn]ell|[Dd]all|[Ss]ull)['’](?=[^\W\d_]{2})"
+_TOKEN = re.compile(_PLAIN)
+_TOKEN_ELIDED = re.compile(f"{_ELIDED}|{_PLAIN}")
+_ELISION = re.compile(rf"\b{_ELIDED}")
 _SENTENCE_MARKS = frozenset("?!\n。？！…")
+_ENDS = _SENTENCE_MARKS | {"."}
 ABBREVIATIONS = frozenset(
     [
         "st",
@@ -108,46 +114,58 @@ _GREEK = dict(
 _LETTERS = str.maketrans(_CYRILLIC | _GREEK)
 
 
-class Tokens(NamedTuple):
+class Tokens:
     """A text's tokens as parallel lists; punctuation stands in `words` as itself.
 
-    starts, ends: offsets in `text`. caps: the token starts with an upper-case letter or a digit.
-    cased: whether the text uses both cases, so that a capital says something.
+    raws: the tokens as written. said: the set of the words. caps: the token starts with an
+    upper-case letter or a digit. cased: whether the text uses both cases, so that a capital says
+    something.
     """
 
-    text: str
-    words: list[str]
-    caps: list[bool]
-    starts: list[int]
-    ends: list[int]
-    cased: bool
+    __slots__ = ("_pattern", "_spans", "caps", "cased", "raws", "said", "text", "words")
+
+    def __init__(self, text: str) -> None:
+        apostrophe = ("'" in text or "’" in text) and _ELISION.search(text)
+        self.text = text
+        self.raws: list[str] = (_TOKEN_ELIDED if apostrophe else _TOKEN).findall(text)
+        folded = list(map(_fold, self.raws))
+        self.words = [word for word, _ in folded]
+        self.caps = [capital for _, capital in folded]
+        self.said = frozenset(self.words)
+        self.cased = text != text.upper() and text != text.lower()
+
+    def quote(self, first: int, end: int) -> str:
+        """Tokens [first, end) as they stand in `text`, on one line."""
+        at = start = 0
+        for index in range(end):
+            at = self.text.find(self.raws[index], at)
+            if index == first:
+                start = at
+            at += len(self.raws[index])
+        return " ".join(self.text[start:at].split())
 
 
 def tokenize(text: str) -> Tokens:
     """The tokens of `text` (an already legible one)."""
-    words: list[str] = []
-    caps: list[bool] = []
-    starts: list[int] = []
-    ends: list[int] = []
-    for match in _TOKEN.finditer(text):
-        raw = match.group()
-        first = raw[0]
-        words.append(fold_word(raw))
-        caps.append(first.isupper() or first.isdigit())
-        starts.append(match.start())
-        ends.append(match.end())
-    return Tokens(text, words, caps, starts, ends, text != text.upper() and text != text.lower())
+    return Tokens(text)
 
 
-@lru_cache(maxsize=65536)
 def fold_word(raw: str) -> str:
     """One word without case, accents and apostrophes, in Latin letters, abbreviations spelled out.
 
     Cyrillic and Greek are transliterated letter by letter. A mark of punctuation is itself.
     """
+    return _fold(raw)[0]
+
+
+@lru_cache(maxsize=65536)
+def _fold(raw: str) -> tuple[str, bool]:
+    """The folded word, and whether it starts with a capital or a digit."""
+    if raw[0] == ".":
+        return ".", False
     word = raw.lower() if raw.isascii() else _romanize(raw)
     word = word.replace("'", "").replace("’", "").replace("ʼ", "")
-    return _abbreviations().get(word, word)
+    return _abbreviations().get(word, word), raw[0].isupper() or raw[0].isdigit()
 
 
 def fold_text(text: str) -> list[str]:
@@ -155,12 +173,22 @@ def fold_text(text: str) -> list[str]:
     return [word for word in tokenize(text).words if word[0].isalnum()]
 
 
+def screen_word(phrase: Sequence[str]) -> str:
+    """A piece of text without which a plain ASCII text cannot hold the folded words `phrase`.
+
+    The longest word that nothing but itself is folded to; "" (in every text) where there is none.
+    The text is to be lower-cased and without apostrophes.
+    """
+    spelled = frozenset(_abbreviations().values())
+    return max((word for word in phrase if word not in spelled), key=len, default="")
+
+
 def sentence_bounds(tokens: Tokens) -> list[tuple[int, int]]:
     """(first, past last) token of each sentence; a mark that ends one belongs to it."""
     bounds: list[tuple[int, int]] = []
     first = 0
-    for index, word in enumerate(tokens.words):
-        if word in _SENTENCE_MARKS or (word == "." and _ends_sentence(tokens, index)):
+    for index in [at for at, word in enumerate(tokens.words) if word in _ENDS]:
+        if tokens.words[index] != "." or _ends_sentence(tokens, index):
             bounds.append((first, index + 1))
             first = index + 1
     if first < len(tokens.words):
@@ -172,12 +200,11 @@ def _ends_sentence(tokens: Tokens, index: int) -> bool:
     """Whether the full stop does: not after an abbreviation or initial, nor inside a number."""
     if index + 1 == len(tokens.words):
         return True
-    following = tokens.text[tokens.ends[index] : tokens.ends[index] + 1]
-    if following and not following.isspace() and following not in "\"'”’)*":
+    if tokens.raws[index] == "." and tokens.raws[index + 1][0].isalnum():
         return False
     if index == 0:
         return True
-    before = tokens.text[tokens.starts[index - 1] : tokens.ends[index - 1]]
+    before = tokens.raws[index - 1]
     if before.lower() in ABBREVIATIONS or (len(before) == 1 and before.isalpha() and before != "I"):
         # "at Christ's Church, St. It is": an abbreviation that ends a sentence is rare.
         return False
@@ -188,6 +215,7 @@ def _romanize(raw: str) -> str:
     return strip_accents(raw.casefold()).translate(_LETTERS)
 
 
+@cache
 def _abbreviations() -> dict[str, str]:
     table: dict[str, str] = load_words("kinds.yaml")["abbreviations"]
     return table

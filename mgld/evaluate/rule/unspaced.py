@@ -17,7 +17,8 @@ _DOUBT = re.compile(
 )
 _LIST = re.compile(r"[、/|或和与與]|还是|還是|または|もしくは|とか|หรือ")
 _CLAIM = re.compile("是|です|である|だ(?=[。！]|$)|คือ")
-_IS_LETTER = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u4e00-\u9fff]")
+MOST_BARE = 3
+"""A name without a verb counts in a text of at most so many sentences or lines."""
 
 
 def find_unspaced(text: str, names: Iterable[str]) -> tuple[str, str]:
@@ -26,12 +27,14 @@ def find_unspaced(text: str, names: Iterable[str]) -> tuple[str, str]:
     text: NFKC. Several different claims in the text leave a hint at most.
     """
     wanted = [unicodedata.normalize("NFKC", name) for name in names]
-    for match in _SENTENCE.finditer(text):
-        sentence = match.group()
+    sentences = [match.group() for match in _SENTENCE.finditer(text) if match.group().strip()]
+    for sentence in sentences:
         name = next((each for each in wanted if each in sentence), "")
         if not name or _DOUBT.search(sentence):
             continue
         rest = sentence.replace(name, "")
+        if not _CLAIM.search(rest) and len(sentences) > MOST_BARE:
+            continue
         if _LIST.search(rest) or len(_CLAIM.findall(text)) > 3:
             listed = len(_LIST.findall(rest))
             return ("hints", sentence.strip()) if listed <= 2 else ("", "")

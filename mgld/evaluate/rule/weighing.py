@@ -19,25 +19,54 @@ from mgld.evaluate.rule.claims import (
     take_apart,
 )
 from mgld.evaluate.rule.hints import place_hint
-from mgld.evaluate.rule.legible import read_legibly
+from mgld.evaluate.rule.legible import read_legibly, spelled_out
 from mgld.evaluate.rule.naming import Names, is_common
-from mgld.evaluate.rule.places import Places
-from mgld.evaluate.rule.reading import Tokens, tokenize
+from mgld.evaluate.rule.places import Places, all_phrases
+from mgld.evaluate.rule.reading import Tokens, screen_word, tokenize
 from mgld.evaluate.rule.unspaced import find_unspaced
 from mgld.evaluate.rule.words import word_set
 
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")
 _NOT_NAMED = frozenset(("in", "at", "by", "from", "inside", "within", "one"))
 _SUBJECT_ENDS = ("is", "was", "are", "stands", "rises", ",")
 _LINKS = as_set("of the de la le les du des del di da and & in a")
-MOST_NAMES = 8
+MOST_NAMES = 10
 """An answer with more names of several words than this hints by none of them."""
 
 
 class Landmark(NamedTuple):
-    """What the rule compares answers with."""
+    """What the rule compares answers with. An answer in plain ASCII must hold one of
+    `screens` (in any case) or of `capitals` to name the landmark or one of its places."""
 
     names: Names
     places: Places
+    screens: tuple[str, ...]
+    capitals: tuple[str, ...]
+
+    def may_be_in(self, text: str) -> bool:
+        """False where a text surely says neither a name nor a place; a quick look."""
+        if not text.isascii() or any(each in text for each in self.capitals):
+            return True
+        plain = text.lower().replace("'", "")
+        return any(screen in plain for screen in self.screens)
+
+
+def know_landmark(names: Names, places: Places) -> Landmark:
+    """A landmark with its screens."""
+    phrases = {form.words for forms in names.forms.values() for form in forms}
+    phrases |= all_phrases(places) | ({names.own} if names.own else set())
+    screens: set[str] = set()
+    capitals: set[str] = set()
+    for phrase in phrases:
+        if max(map(len, phrase)) <= 2:
+            # "US", "U.S.", "UK": nearly every text has the letters.
+            capitals |= {"".join(phrase).upper(), ".".join(phrase).upper()}
+        else:
+            screens.add(screen_word(phrase))
+    shortest = [
+        each for each in screens if not any(other != each and other in each for other in screens)
+    ]
+    return Landmark(names, places, tuple(shortest), tuple(capitals))
 
 
 class Weighed(NamedTuple):
@@ -67,7 +96,11 @@ def weigh(raw: str, landmark: Landmark) -> Weighed:
         verdict, span = find_unspaced(text, landmark.names.unspaced)
         if verdict:
             return Weighed(verdict, "named" if verdict == "identifies" else "one of several", span)
+    if not landmark.may_be_in(text):
+        return Weighed("neither", "does not name it", "")
     tokens = tokenize(text)
+    if len(tokens.said & _LETTERS) > 1 and spelled_out(text):
+        return Weighed("neither", "not read: words spelled out letter by letter", "")
     said = take_apart(tokens, landmark.names, landmark.places)
     found: list[Finding] = []
     if said.mentions:
@@ -75,8 +108,8 @@ def weigh(raw: str, landmark: Landmark) -> Weighed:
         decided = _decide(said, found, landmark.places)
         if decided:
             return decided
-    hint = place_hint(said, landmark.names, landmark.places)
-    if hint:
+    hint = place_hint(said, found, landmark.names, landmark.places)
+    if hint and _count_names(said) <= MOST_NAMES:
         return Weighed("hints", hint.why, quote(said, hint.first, hint.end))
     return _neither(said, found)
 
@@ -88,8 +121,7 @@ def quote(said: Said, first: int, end: int) -> str:
         (bound for bound in said.sentences if bound[0] <= first < bound[1]), (first, end)
     )
     low, high = max(low, first - 8), min(max(high, end), end + 4)
-    text = tokens.text[tokens.starts[low] : tokens.ends[high - 1]]
-    return " ".join(text.split())[:160]
+    return tokens.quote(low, high)[:160]
 
 
 def _decide(said: Said, found: list[Finding], places: Places) -> Weighed | None:
@@ -104,7 +136,8 @@ def _decide(said: Said, found: list[Finding], places: Places) -> Weighed | None:
         if not against:
             return Weighed("identifies", best.why, span)
         other = quote(said, against[0].first, against[0].end)
-        weight = "hints" if len(against) <= 2 else "neither"
+        few = len(against) <= 2 and _count_names(said) <= MOST_NAMES
+        weight = "hints" if few else "neither"
         return Weighed(weight, f'also said to be something else ("{other}")', span)
     if denials:
         return None
