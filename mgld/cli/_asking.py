@@ -65,7 +65,9 @@ _OPTIONS = (
     ),
     click.option("--device", help="Of a local model: cpu, cuda, cuda:1.  [default: its choice]"),
     click.option(
-        "--send-seed", is_flag=True, help="Send each draw's seed, to an endpoint that takes one."
+        "--send-seed",
+        is_flag=True,
+        help="Send each draw's seed, to an endpoint that takes one (mostly with --api chat).",
     ),
     click.option("--retry-errors", is_flag=True, help="Make draws again that ended in an error."),
     click.option(

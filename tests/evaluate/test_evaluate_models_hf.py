@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -239,3 +241,32 @@ def test_the_sampler_draws_what_it_says(temperature: float, top_p: float) -> Non
 def test_temperature_zero_takes_the_first_of_the_best() -> None:
     sampler = Sampler([1, 2], 1, temperature=0.0, top_p=1.0)
     assert sampler(torch.tensor([[0.0, 3.0, 3.0], [1.0, 0.0, 0.0]]), 0).tolist() == [1, 0]
+
+
+def test_a_model_in_the_download_cache_is_known_by_its_commit(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    cached = tmp_path / "models--nobody--tiny"
+    shutil.copytree(models / "tiny", cached / "snapshots" / commit)
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text(commit)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    found = HfModel("nobody/tiny", ModelOptions(tmp_path, device="cpu"))
+    assert found.id == "hf:nobody/tiny"
+    assert found.identity() == {"commit": commit, "dtype": "float32"}
+
+
+def test_too_little_memory_is_said(
+    models: Path, answer_build: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load(models / "tiny")
+
+    def full(*_: Any, **__: Any) -> None:
+        raise torch.OutOfMemoryError("tried to allocate 7 GiB")
+
+    monkeypatch.setattr(model._load().model, "generate", full)
+    with pytest.raises(ValueError, match="too little memory for 20 answers at once"):
+        answers(model, ask(answer_build, 4))

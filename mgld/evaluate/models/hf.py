@@ -69,7 +69,7 @@ class HfModel:
                 key.update(f"{path.name} {sha256_file(path)}\n".encode())
             which = {"files": f"sha256:{key.hexdigest()}"}
         else:
-            which = {"commit": str(getattr(loaded.model.config, "_commit_hash", None))}
+            which = {"commit": _cached_commit(self._name)}
         return {**which, "dtype": loaded.dtype}
 
     def answer(self, asked: Sequence[Asked], on_answer: OnAnswer) -> None:
@@ -97,8 +97,17 @@ class HfModel:
     def _answer_batch(
         self, batch: Sequence[tuple[Asked, Image | None]], on_answer: OnAnswer
     ) -> None:
+        import torch
+
         loaded = self._load()
-        said = iter(self._generate(loaded, batch))
+        try:
+            said = self._generate(loaded, batch)
+        except torch.OutOfMemoryError as error:
+            rows = len(batch) * batch[0][0].of
+            raise ValueError(
+                f"{loaded.device} has too little memory for {rows} answers at once; a run with a "
+                f"smaller --batch-size is another run, with an --out of its own ({error})"
+            ) from error
         for each, _ in batch:
             for draw in range(each.of):
                 words = next(said)
@@ -190,6 +199,15 @@ class HfModel:
         if self._loaded is None:
             self._loaded = _load(self._name, self._options.device)
         return self._loaded
+
+
+def _cached_commit(repository: str) -> str:
+    """The commit whose files the download cache has, as its folders are named."""
+    from huggingface_hub import try_to_load_from_cache
+
+    config = try_to_load_from_cache(repository, "config.json")
+    assert isinstance(config, str)  # the model was just loaded from there
+    return Path(config).parent.name
 
 
 def _picture(asked: Asked) -> Image | None:
