@@ -65,7 +65,8 @@ def grade(
     """Give each question of a RUN one knowledge level for its five answers.
 
     RUN is a folder that `mgld answer` made. Verdicts and metrics are written into it, by judge; a
-    killed call goes on where it was, and what has its verdict is not judged again.
+    killed call goes on where it was, and what has its verdict is not judged again. The last judge's
+    result is `report.html`; `mgld report RUN` writes another one's.
 
     \b
     mgld grade runs/a --judge rule
@@ -76,6 +77,7 @@ def grade(
     from mgld.evaluate.grading import LEDGER_FILE, grade_run
     from mgld.evaluate.judges import JudgeOptions, load_judge
     from mgld.llm.settings import LlmSettings
+    from mgld.report.evaluation_read import is_report_of
 
     llm = {**take_llm_settings(options), "prices": options["prices"]}
     judge = load_judge(
@@ -97,10 +99,12 @@ def grade(
             on_verdicts=progress.rows,
         )
         progress.end()
+    metrics, page = graded.metrics, run / "report.html"
+    if not is_report_of(page, metrics):
+        _write_report(run, judge.id, page)
     if as_json:
-        click.echo(graded.metrics.model_dump_json(indent=1))
+        click.echo(metrics.model_dump_json(indent=1))
         return
-    metrics = graded.metrics
     dates = f", replies of {metrics.first_reply} to {metrics.last_reply}"
     said = f" as {', '.join(metrics.answered_by)}" if metrics.answered_by else ""
     lines = [
@@ -111,3 +115,19 @@ def grade(
     for line in lines:  # names and reasons come from endpoints: a terminal must not obey them
         click.echo("".join(letter if letter.isprintable() else "?" for letter in line))
     click.echo(f"{graded.judged:,} judged now, {graded.before:,} before: {graded.verdicts_path}")
+    if page.is_file():
+        click.echo(f"report: {page}")
+
+
+def _write_report(run: Path, judge: str, page: Path) -> None:
+    """The page, where what it needs is installed: verdicts and metrics are there without it."""
+    from mgld.report.evaluation import write_evaluation_report
+    from mgld.report.page import require_packages
+
+    try:
+        require_packages()
+    except ValueError as error:
+        page.unlink(missing_ok=True)  # it would speak of other verdicts
+        click.echo(f"note: no report was written: {error}", err=True)
+        return
+    write_evaluation_report(run, judge, page)

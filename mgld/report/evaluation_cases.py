@@ -1,0 +1,111 @@
+"""The cases of a run as data in its page: compressed JSON, which a script shows as text only."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mgld.evaluate.judges import Case
+from mgld.evaluate.records import Answer, Verdict
+from mgld.report.evaluation_spans import cut_at_span
+
+CUTS: Final = (4_000, 2_000, 1_000, 500, 250, 100)
+"""Characters that a text may have on the page; shorter ones are tried where it gets too large."""
+MAX_CHARACTERS: Final = 8_000_000
+"""Of the page's data, which leaves room for its figures within 10 MB."""
+
+
+@dataclass(frozen=True)
+class CaseData:
+    """Base64 of zlib-compressed JSON. longest: where texts are cut; shortened: how many are."""
+
+    text: str
+    longest: int
+    shortened: int
+
+
+class _Cutter:
+    """Cuts texts at `longest` characters and counts how many needed it."""
+
+    def __init__(self, longest: int) -> None:
+        self.longest, self.shortened = longest, 0
+
+    def cut(self, text: str) -> str:
+        text = _unicode(text)
+        if len(text) <= self.longest:
+            return text
+        self.shortened += 1
+        return f"{text[: self.longest]}… ({len(text) - self.longest:,} more characters)"
+
+    def parts(self, text: str, span: str) -> list[str]:
+        """`text` cut, in three parts where `span` stands in it: before, span, after."""
+        return cut_at_span(self.cut(text), _unicode(span))
+
+
+def case_data(
+    cases: list[Case], verdicts: list[Verdict], credits: dict[str, list[Any]] | None = None
+) -> CaseData:
+    """The cases as data, in their order. credits: of the pictures by question id, where shown."""
+    for longest in CUTS:
+        cutter = _Cutter(longest)
+        rows = [_row(case, verdict, cutter) for case, verdict in zip(cases, verdicts, strict=True)]
+        for row in rows:
+            if credits and row["id"] in credits:
+                row["credit"] = credits[row["id"]]
+        written = json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode()
+        text = base64.b64encode(zlib.compress(written, 9)).decode("ascii")
+        if len(text) <= MAX_CHARACTERS:
+            break
+    return CaseData(text, longest, cutter.shortened)
+
+
+def _row(case: Case, verdict: Verdict, cutter: _Cutter) -> dict[str, Any]:
+    """One case; what is empty or None is left out."""
+    question, truth = case.question, case.question.truth
+    said = [_answer(answer, verdict, cutter) for answer in case.answers]
+    row = {
+        "id": question.id,
+        "name": cutter.cut(truth.name),
+        "aliases": cutter.cut("; ".join(truth.aliases)),
+        "places": cutter.cut("; ".join(truth.place_hints)),
+        "label": truth.label,
+        "reference": cutter.cut(truth.answer),
+        "question": cutter.cut(question.text),
+        "entities": cutter.cut("; ".join(question.entities)),
+        "made": question.natural_or_human_made,
+        "sim": question.sim,
+        "rsr": question.rsr,
+        "rank": question.rank,
+        "images": question.images,
+        "answers": said,
+        "level": verdict.level,
+        "identified": None if verdict.identified is None else len(set(verdict.identified)),
+        "explanation": cutter.cut(verdict.explanation),
+        "reason": cutter.cut(verdict.reason),
+        "decided": verdict.decided_by,
+        "votes": list(verdict.votes.items()),
+        # Of what could not be scored, the judge's own words show why.
+        "raw": cutter.cut(verdict.raw) if verdict.level == "unscored" else "",
+    }
+    return {key: value for key, value in row.items() if value not in (None, "", [])}
+
+
+def _answer(answer: Answer, verdict: Verdict, cutter: _Cutter) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    if answer.draw in (verdict.identified or ()):
+        row["mark"] = "identifies"
+    elif answer.draw in (verdict.hinted or ()):
+        row["mark"] = "hints"
+    if answer.status != "ok":
+        row |= {"status": answer.status, "reason": cutter.cut(answer.reason)}
+    if answer.text.strip():
+        row["text"] = cutter.parts(answer.text, verdict.spans.get(answer.draw, ""))
+    return row
+
+
+def _unicode(text: str) -> str:
+    """Half a surrogate pair, which no file can hold, is a question mark."""
+    return text.encode("utf-8", "replace").decode()

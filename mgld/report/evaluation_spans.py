@@ -1,0 +1,27 @@
+"""Where the words that a judge quotes stand in an answer."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_QUOTES: Final = " \"'.,;:()[]“”‘’"
+_TYPOGRAPHY: Final = {"'": "['’‘]", '"': '["“”]', "-": "[-–—]"}
+_ALIKE: Final = {other: said for said in _TYPOGRAPHY.values() for other in said[1:-1]}
+
+
+def cut_at_span(text: str, span: str) -> list[str]:
+    """[before, span, after] where `span` stands in `text`, else [text].
+
+    Whatever the case, the blanks and the typography of quotation marks and dashes: judges quote
+    freely. Only the first place counts. The parts together are `text`.
+    """
+    for wanted in (span, span.strip(_QUOTES)):
+        words = wanted.split()
+        pattern = r"\s+".join(
+            "".join(_ALIKE.get(letter, re.escape(letter)) for letter in word) for word in words
+        )
+        found = re.search(pattern, text, flags=re.IGNORECASE) if words else None
+        if found is not None:
+            return [text[: found.start()], found.group(), text[found.end() :]]
+    return [text]
