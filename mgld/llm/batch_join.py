@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from mgld.llm.batch_book import AGAIN, CHANGES_PER_COMMIT, BatchBook, BatchRow
 from mgld.llm.batch_file import Result
-from mgld.llm.client import HttpReply, redact
+from mgld.llm.client import HttpReply, redact, without_key
 from mgld.llm.ledger import Change, Release, Settle, StoredReply
 from mgld.llm.outcome import Outcome, outcome_of
 from mgld.llm.prices import Price, cost_usd, find_price
@@ -71,7 +71,8 @@ class BatchJoin:
             if 200 <= result.http_status < 300:
                 self._answered = True
                 self._bad.pop(result.key, None)
-                self._settle(result)
+                raw = without_key(result.raw, result.http_status, self._settings)
+                self._settle(result._replace(raw=raw))
             else:
                 self._bad[result.key] = result
 
@@ -106,7 +107,7 @@ class BatchJoin:
         """What a line without an answer means."""
         if not result.http_status:
             return Outcome("again", redact(result.reason, self._settings))
-        raw = redact(result.raw.decode(), self._settings).encode()
+        raw = without_key(result.raw, result.http_status, self._settings)
         self._bad[result.key] = result._replace(raw=raw)
         api: Api = self._row.api  # type: ignore[assignment]
         return outcome_of(HttpReply(result.http_status, raw, None), api)
@@ -115,12 +116,7 @@ class BatchJoin:
         """Whether the batch was refused request by request."""
         if self._answered or len(self._bad) < max(HOPELESS, len(self._keys)):
             return False
-        return all(
-            outcome.kind == "answered"
-            and read_reply(self._row.api, self._bad[key].http_status, self._bad[key].raw).status
-            == "error"
-            for key, outcome in judged.items()
-        )
+        return all(outcome.useless for outcome in judged.values())
 
     def _release(self, key: str, outcome: str, paid: bool) -> None:
         self._add(Release(self._open.pop(key), outcome, paid))
@@ -140,7 +136,8 @@ class BatchJoin:
             *tokens,
             usd=usd,
         )
-        self._add(Settle(self._open.pop(result.key), stored))
+        untold = 200 <= result.http_status < 300 and not any(tokens)
+        self._add(Settle(self._open.pop(result.key), stored, untold=untold))
         self.usd += usd
         self.counts["replies"] += 1
         self.counts["errors"] += not 200 <= result.http_status < 300

@@ -101,6 +101,17 @@ async def post(session: aiohttp.ClientSession, url: str, content: bytes) -> Http
         raise NoReplyError(message, paid=True) from error
 
 
+def without_key(raw: bytes, http_status: int, settings: LlmSettings) -> bytes:
+    """A body as it is kept: an error's as `redact` has it, an answer's as it came but for the key.
+
+    What merely looks like a key may be part of an answer.
+    """
+    if http_status >= 400:
+        return redact(raw.decode(errors="replace"), settings).encode()
+    key = os.environ.get(settings.api_key_env) or ""
+    return raw.replace(key.encode(), b"[key]") if len(key) >= 8 else raw
+
+
 def redact(text: str, settings: LlmSettings) -> str:
     """`text` without the key, or what looks like one: some endpoints echo it in their errors.
 

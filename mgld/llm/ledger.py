@@ -75,11 +75,15 @@ class Claim:
 
 @dataclass(frozen=True)
 class Settle:
-    """The reply of an attempt is here. `lost`: it says that none came, but one may be charged."""
+    """The reply of an attempt is here. `lost`: it says that none came, but one may be charged.
+
+    untold: it does not say how many tokens it took, and is charged at what was reserved for it.
+    """
 
     attempt: int
     reply: StoredReply
     lost: bool = False
+    untold: bool = False
 
 
 @dataclass(frozen=True)
@@ -254,7 +258,7 @@ class Ledger:
         reserved = self._end(settle.attempt, outcome, money)
         if reserved is None:
             return  # settled before: a batch that was collected twice
-        cost = _nano(reply.usd)
+        cost = reserved if settle.untold else _nano(reply.usd)
         money.spent += cost
         money.lost += reserved if settle.lost else 0
         self._db.execute(

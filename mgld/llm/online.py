@@ -17,7 +17,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
 
-from mgld.llm.client import HttpReply, NoReplyError, base_url, open_session, post, redact
+from mgld.llm.client import (
+    HttpReply,
+    NoReplyError,
+    base_url,
+    open_session,
+    post,
+    redact,
+    without_key,
+)
 from mgld.llm.commits import Commits
 from mgld.llm.errors import BudgetError, DeadlineError, EndpointError, GatherStoppedError
 from mgld.llm.estimate import estimate, upper_bound_usd
@@ -228,16 +236,18 @@ class _Run:
             finally:
                 self._throttle.leave()
             if outcome.kind == "answered":
-                self._count_refusals(attempt, reply, outcome)
+                self._count_refusals(attempt, outcome)
                 said = self._store(request, attempt, api, reply, time.monotonic() - sent)
                 self._tokens_pace.correct(said.input_tokens + said.output_tokens - tokens)
-                if probing and _ignores_schema(request, api, said):
+                if not probing or reply.http_status >= 300:
+                    return None
+                why = _misunderstood(request, api, said, outcome)
+                if why:
                     self._commits.flush()
                     self._ledger.forget([request.key])
-                    return "it answered without regard to the JSON schema"
-                if probing and reply.http_status < 300:
-                    self._api = api
-                    self._ledger.remember_api(self._address, request.model, api)
+                    return why
+                self._api = api
+                self._ledger.remember_api(self._address, request.model, api)
                 return None
             if outcome.kind != "again":
                 self._commits.add(Release(attempt, outcome.reason))
@@ -306,14 +316,13 @@ class _Run:
         except asyncio.CancelledError:
             self._commits.add(Release(attempt, "stopped", paid=True))
             raise
-        if reply.http_status >= 400:
-            said = redact(reply.raw.decode(errors="replace"), self._settings)
-            reply = reply._replace(raw=said.encode())
-        return reply, outcome_of(reply, api)
+        reply = reply._replace(raw=without_key(reply.raw, reply.http_status, self._settings))
+        outcome = outcome_of(reply, api)
+        return reply, outcome._replace(reason=redact(outcome.reason, self._settings))
 
-    def _count_refusals(self, attempt: int, reply: HttpReply, outcome: Outcome) -> None:
+    def _count_refusals(self, attempt: int, outcome: Outcome) -> None:
         """Stop where the endpoint answers, but refuses whatever it is asked."""
-        if reply.http_status < 400:
+        if not outcome.useless:
             self._refused_in_a_row = 0
             self._last_answer = time.monotonic()
             self._throttle.went_well()
@@ -362,7 +371,8 @@ class _Run:
             usd=cost_usd(price, *tokens, batch=False) if price else 0.0,
             seconds=seconds,
         )
-        self._commits.add(Settle(attempt, stored, lost=lost))
+        untold = 200 <= reply.http_status < 300 and not any(tokens)
+        self._commits.add(Settle(attempt, stored, lost=lost, untold=untold))
         self._answered += 1
         self._errors += not 200 <= reply.http_status < 300
         self._on_reply(1)
@@ -395,11 +405,15 @@ class _Run:
         return self._prices[model]
 
 
-def _ignores_schema(request: Request, api: Api, said: Reply) -> bool:
-    """Whether a stricter dialect had no effect and a plainer one is left to try."""
+def _misunderstood(request: Request, api: Api, said: Reply, outcome: Outcome) -> str | None:
+    """Why an answer speaks against the dialect it was asked for in, if it does."""
+    if outcome.useless:
+        return outcome.reason
     # Fences and prose around an object are taken off when it is read.
     plain = said.status == "ok" and "{" not in said.text
-    return plain and request.schema is not None and api != APIS[-1]
+    if plain and request.schema is not None and api != APIS[-1]:
+        return "it answered without regard to the JSON schema"
+    return None
 
 
 def _dumps(fields: object) -> bytes:

@@ -131,6 +131,14 @@ def is_whole(raw: bytes) -> bool:
     return True
 
 
+def holds_error(raw: bytes) -> bool:
+    """Whether a body that is no reply says what went wrong instead."""
+    try:
+        return bool(json.loads(raw)["error"])
+    except _UNREADABLE:
+        return False
+
+
 def error_code(raw: bytes) -> str:
     """The `code` (else the `type`) of an error body; "" without one."""
     try:

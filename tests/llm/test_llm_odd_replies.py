@@ -14,6 +14,7 @@ from online_asker import request
 
 from mgld.llm import Ledger, LlmSettings
 from mgld.llm.client import redact
+from mgld.llm.errors import BudgetError, EndpointError
 from mgld.llm.online import gather
 from mgld.llm.wire import read_reply
 
@@ -110,3 +111,56 @@ def test_half_a_surrogate_pair_is_no_reason_to_crash(endpoint: Endpoint, ledger:
 def test_json_that_is_too_deep_is_not_a_reply() -> None:
     said = read_reply("chat", 200, DEEP)
     assert (said.status, said.reason[:33]) == ("error", "HTTP 200, not a reply of this API")
+
+
+def test_what_says_no_usage_is_charged_at_its_bound(endpoint: Endpoint, ledger: Ledger) -> None:
+    """An endpoint that tells no tokens spent any budget without end."""
+    endpoint.raw = responses(usage=None)
+    with pytest.raises(BudgetError, match="budget is used up"):
+        gather([request(each) for each in range(50)], ledger, settings(endpoint, max_usd=0.05))
+    assert 0 < endpoint.asked < 50
+    assert 0.03 < ledger.money().spent <= 0.05
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (b'{"status": "up"}', "accepts none of responses.*{.status.: .up.}"),
+        (b"<!doctype html><p>Welcome", "answered nothing.*<!doctype html><p>Welcome"),
+        (b'data: {"x": 1}\n\ndata: [DONE]', "answered nothing.*data: "),
+        (b'{"error": {"message": "no such user: %s"}}' % KEY.encode(), r"no such user: \[key\]"),
+    ],
+)
+def test_a_200_that_is_no_reply_makes_no_rows(
+    raw: bytes, said: str, endpoint: Endpoint, ledger: Ledger
+) -> None:
+    """A wrong address, an endpoint that streams, a router's error."""
+    endpoint.raw = raw
+    with pytest.raises(EndpointError, match=said) as error:
+        gather([request(each) for each in range(30)], ledger, settings(endpoint))
+    assert KEY not in str(error.value)
+    assert ledger.answered() == set()
+    assert endpoint.asked < 10
+
+
+def test_a_200_that_is_never_a_reply_stops_a_run_of_a_given_dialect(
+    endpoint: Endpoint, ledger: Ledger
+) -> None:
+    endpoint.raw = b'{"status": "up"}'
+    with pytest.raises(EndpointError, match="refused 20 requests in a row"):
+        gather([request(each) for each in range(60)], ledger, settings(endpoint, api="chat"))
+
+
+def test_pictures_that_a_filter_refuses_are_rows_however_many_there_are(
+    endpoint: Endpoint, ledger: Ledger
+) -> None:
+    endpoint.status, endpoint.raw = 400, b'{"error": {"code": "content_filter", "message": "no"}}'
+    asked = [request(each) for each in range(30)]
+    assert gather(asked, ledger, settings(endpoint, api="chat")).answered == 30
+
+
+def test_a_key_in_an_answer_is_not_kept(endpoint: Endpoint, ledger: Ledger) -> None:
+    endpoint.raw = responses(f"{KEY} and sk-not-ours-but-said {{}}")
+    gather([request(1)], ledger, settings(endpoint))
+    stored = ledger.replies([request(1).key])[request(1).key]
+    assert b"[key] and sk-not-ours-but-said" in stored.raw
