@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mgld.evaluate.breakdown import SCORES
 from mgld.evaluate.graded import GradedRun
 from mgld.evaluate.intervals import Interval, cluster_codes
+from mgld.evaluate.judges.drift import changed
 from mgld.evaluate.metrics import RECOGNISED, LevelMetrics, level_metrics
 from mgld.evaluate.paired import holm, mean_difference, share_difference, sign_flip_p
 from mgld.evaluate.records import Question, State
@@ -125,6 +126,12 @@ def _same_judge(runs: Sequence[GradedRun]) -> None:
         raise ValueError(
             f"levels of different judges or prompts are not compared ({each}); "
             "grade all runs with one"
+        )
+    replied = changed(verdict for run in runs for verdict in run.verdicts.values())
+    if replied:
+        raise ValueError(
+            f"the judge {runs[0].judge} was not one model in all of these verdicts ({replied}): "
+            "levels by different models are not compared; name a dated model"
         )
 
 

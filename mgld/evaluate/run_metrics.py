@@ -13,6 +13,7 @@ from typing import Final
 import mgld
 from mgld.evaluate.breakdown import Breakdowns, break_down
 from mgld.evaluate.draws import DrawMetrics, draw_metrics
+from mgld.evaluate.judges.drift import changed, replied_as
 from mgld.evaluate.judges.ensemble import MemberAgreement, member_agreement
 from mgld.evaluate.metrics import LevelMetrics, level_metrics
 from mgld.evaluate.records import LEVELS, Answer, Question, Verdict
@@ -25,8 +26,9 @@ FORMAT: Final = 1
 class RunMetrics(Record):
     """A run's result, with the judge, its prompt and its dates, without which it says nothing.
 
-    models: under test. answered_by: as whom the judge's endpoint replied, with counts; more than
-    one means that the judge changed under its name. first_reply, last_reply: their dates, "" for a
+    models: under test. answered_by: as whom the judge's endpoint replied, with counts, of an
+    ensemble by member; judge_changed: where that was more than one model under one name, in words,
+    else "". first_reply, last_reply: their dates, "" for a
     judge that asks nobody. graded: when these numbers were made, and by which `version`.
     decided_by: counts, of a combined judge. answers: draws by status, "empty" for those without
     text. unscored: by reason. judge_is_model: the judge is the model under test.
@@ -38,6 +40,7 @@ class RunMetrics(Record):
     judge: str
     prompt_hash: str
     answered_by: dict[str, int]
+    judge_changed: str
     first_reply: str
     last_reply: str
     graded: str
@@ -75,8 +78,8 @@ class RunMetrics(Record):
     def notes(self) -> list[str]:
         """What a reader of the headline must know besides."""
         notes = []
-        if len(self.answered_by) > 1 and not self.agreement:
-            notes.append(f"the judge changed under its name: {_counts(self.answered_by)} replies")
+        if self.judge_changed:
+            notes.append(f"the judge changed under its name; replies by {self.judge_changed}")
         if self.judge_is_model:
             notes.append("the judge is the model under test: it grades itself")
         if len(self.models) > 1:
@@ -112,7 +115,12 @@ def run_metrics(
         models=models,
         judge=judge,
         prompt_hash=verdicts[0].prompt_hash,
-        answered_by=_count(verdict.answered_by for verdict in verdicts),
+        answered_by={
+            f"{name} = {model}" if name else model: count
+            for name, of in replied_as(verdicts).items()
+            for model, count in of.most_common()
+        },
+        judge_changed=changed(verdicts),
         first_reply=dates[0] if dates else "",
         last_reply=dates[-1] if dates else "",
         graded=datetime.datetime.now(datetime.UTC).date().isoformat(),

@@ -11,6 +11,7 @@ from grading_data import MadeUp, case
 from mgld.evaluate.calibration import load_sets
 from mgld.evaluate.judges import load_judge
 from mgld.evaluate.judges import rule_first as rule_first_module
+from mgld.evaluate.judges.drift import changed, replied_as
 from mgld.evaluate.judges.ensemble import Majority, majority, member_agreement
 from mgld.evaluate.judges.rule_first import RuleFirst, is_certain
 from mgld.evaluate.records import LEVELS, Verdict
@@ -77,6 +78,21 @@ def test_an_undecided_ensemble_is_unscored_and_says_why() -> None:
     members = [MadeUp(lambda _, level=level: level, id) for id, level in says.items()]
     (found,) = judged(Majority(members), [case()])
     assert (found.level, found.reason) == ("unscored", "not scored by c, whose votes decide")
+
+
+def test_a_member_that_changed_under_its_name_is_seen() -> None:
+    def verdicts(days):
+        both = zip("ab", days, strict=True)
+        said = [MadeUp(str, id).verdict("known", answered_by=f"m-{day}") for id, day in both]
+        said.append(MadeUp(str, "rule").verdict("known"))
+        members = [MadeUp(lambda _, each=each: each, each.judge) for each in said]
+        return judged(Majority(members), [case()])[0]
+
+    same = [verdicts("11"), verdicts("11")]
+    assert changed(same) == ""
+    assert same[0].answered_by == "a = m-1; b = m-1"
+    assert changed([*same, verdicts("12")]) == "b: m-1 2, m-2 1"
+    assert replied_as(same) == {"a": {"m-1": 2}, "b": {"m-1": 2}}
 
 
 def test_agreement_of_members() -> None:

@@ -336,6 +336,18 @@ def test_names_of_files() -> None:
     assert len(set(long)) == 2 and all(len(each) <= 100 for each in long)
 
 
+def test_one_judge_by_two_models_is_not_compared(run: Path, tmp_path: Path) -> None:
+    """The same undated id on both sides, but what replied is not the same any more."""
+    for folder, model in ((run, "gpt-4.1-2025-04-14"), (tmp_path / "other", "gpt-4.1-2026-10-01")):
+        if folder != run:
+            write_run(folder, 12)
+        judge = MadeUp(str, "openai:gpt-4.1:paper")
+        judge.says = lambda _, judge=judge, model=model: judge.verdict("known", answered_by=model)
+        grade_run(folder, judge)
+    with pytest.raises(ValueError, match="was not one model in all of these verdicts"):
+        compare_runs(read_graded([run, tmp_path / "other"], "openai-gpt-4.1-paper"))
+
+
 # Judges compared
 
 

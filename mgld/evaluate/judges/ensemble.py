@@ -15,6 +15,7 @@ from itertools import combinations, combinations_with_replacement
 from pydantic import TypeAdapter
 
 from mgld.evaluate.judges.base import Case, Judge, OnVerdict
+from mgld.evaluate.judges.drift import together
 from mgld.evaluate.records import LEVELS, Level, State, Verdict
 from mgld.schema import Record
 
@@ -70,7 +71,7 @@ class Majority:
             prompt_hash=self.prompt_hash,
             raw=_Verdicts.dump_json(list(members)).decode(),
             votes=votes,
-            answered_by=", ".join(sorted({m.answered_by for m in members} - {""})),
+            answered_by=together(members),
             date=max(m.date for m in members),
         )
 
