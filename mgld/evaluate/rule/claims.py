@@ -100,6 +100,8 @@ def _look_at(
         return "denied", "denied", 0
     if any(word in word_set("suppose") for word in words[start : mention.first]):
         return "nothing", "supposed, not said", 0
+    if word_set("judging") & set(words[first:end]):
+        return "nothing", "said to the judge", 0
     listed = is_listed(tokens, mention, said.places, first, end)
     if listed:
         return ("beside" if listed <= 3 else "nothing"), f"one of {listed} or more names", 0
@@ -188,9 +190,12 @@ def _claim(
         if word in firm or (word == "known" and words[at + 1] == "as"):
             return "claim", "named", _strength(words, start, mention.first, firm=True)
         if word == "of" and before in word_set("apart_from"):
-            return "beside", f'only "{before} of" it', 0
+            likened = before in word_set("likeness")
+            return "nothing" if likened else "beside", f'only "{before} of" it', 0
         if word == "like" and before in ("looks", "look", "looking"):
             return "claim", "named", Strength.HEDGED
+        if word in word_set("likeness"):
+            return "nothing", f'only likened to it ("{word}")', 0
         if word in relations:
             return "beside", f'only set beside it ("{word}")', 0
         if word == "," or not word[0].isalnum():
@@ -244,13 +249,11 @@ def _alone(said: Said, mention: Mention, first: int, end: int) -> bool:
 
 
 def _placed(said: Said, mention: Mention, end: int) -> bool:
-    """Whether one of the landmark's places stands right before or behind the name."""
+    """Whether one of the landmark's places stands right before the name or behind it."""
     for place in said.places:
         if not place.own:
             continue
-        if 0 <= mention.first - place.end <= 2:
-            return True
-        if 0 <= place.first - mention.end <= 6 and place.first < end:
+        if 0 <= mention.first - place.end <= 2 or mention.end <= place.first < end:
             return True
     return False
 
@@ -259,14 +262,16 @@ def _elsewhere(said: Said, mention: Mention, end: int, names: Names, places: Pla
     """Why the answer puts this name elsewhere than where the landmark is, or ""."""
     tokens = said.tokens
     words = tokens.words
+    # "Greek" in "Greek Orthodox Church" says nothing of where it is.
+    inside = {token for each in said.mentions for token in range(each.first, each.end)}
     own = [place for place in said.places if place.own and not place.demonym]
     wrong = [
         place
         for place in said.places
         if place.known
         and not place.own
-        and not place.demonym
-        and _stands_as_place(words, place)
+        and place.first not in inside
+        and (names.qualified if place.demonym else _stands_as_place(words, place))
         and places.conflicts(place.known)
     ]
     attached = [
@@ -293,18 +298,24 @@ def _stands_as_place(words: list[str], place: Named) -> bool:
 
 
 def _town_behind(said: Said, mention: Mention, end: int) -> str:
-    """An unknown capital name right behind ", ", "(" or "in", as the place of a namesake."""
+    """An unknown capital name behind "in" or right behind ", " or "(": a namesake's place."""
     tokens = said.tokens
-    at = mention.end
-    if at + 1 >= end or tokens.words[at] not in (",", "(", "in", "at", "of"):
-        return ""
-    at += 1
-    if tokens.caps[at] and tokens.cased and tokens.words[at] not in word_set("not_names"):
-        last = at
-        while last < end and tokens.caps[last]:
-            last += 1
-        return _quote(tokens, at, last)
+    words, caps = tokens.words, tokens.caps
+    for at in range(mention.end, end - 1 if tokens.cased else 0):
+        near = words[at] in ("in", "at", "of", "im") or (
+            at == mention.end and words[at] in (",", "(", "on", "from", "near")
+        )
+        behind = words[at + 1]
+        if near and caps[at + 1] and not behind[0].isdigit() and behind not in _no_towns():
+            last = at + 1
+            while last < end and caps[last]:
+                last += 1
+            return _quote(tokens, at + 1, last)
     return ""
+
+
+def _no_towns() -> frozenset[str]:
+    return word_set("not_names") | word_set("articles")
 
 
 def _quote(tokens: Tokens, first: int, end: int) -> str:

@@ -100,15 +100,18 @@ def _mixes_scripts(text: str) -> bool:
     Scripts that cannot pass for Latin (Han, kana, hangul, Arabic, ...) may stand against Latin
     letters, as Japanese and Chinese texts do without a blank.
     """
-    for word in _WORD.findall(text):
+    words = _WORD.findall(text)
+    latin = sum(map(str.isascii, words)) * 2 > len(words)
+    for word in words:
         if word.isascii():
             continue
         alphabets = {_alphabet(letter) for letter in word} - {""}
         if "odd" in alphabets or len(alphabets) > 1:
             return True
-        # A whole word of Greek or Cyrillic letters that reads as one of the words that turn a
-        # statement round.
-        if alphabets - {"Latin"} and word.casefold().translate(_LOOKALIKES) in _turning_words():
+        # A whole word of Greek or Cyrillic letters, in a Latin text, that reads as one of the words
+        # that turn a statement round.
+        other = latin and len(word) > 1 and alphabets - {"Latin"}
+        if other and word.casefold().translate(_LOOKALIKES) in _turning_words():
             return True
     return False
 

@@ -7,6 +7,7 @@ its kind said in another language ("Tour Eiffel", "Eiffelturm"). Definition: doc
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from mgld.annotate.labels import PREPOSITIONS, is_kind_phrase, kind_words
 from mgld.annotate.names import split_name
 from mgld.annotate.wording import words as as_set
 from mgld.evaluate.rule.reading import ABBREVIATIONS, Tokens, fold_text
+from mgld.evaluate.rule.unspaced import STAND_IN, is_unspaced
 from mgld.evaluate.rule.words import load_words, word_set
 
 Phrase = tuple[str, ...]
@@ -23,11 +25,12 @@ Phrase = tuple[str, ...]
 _COMMON = as_set(
     """north south east west central upper lower old new great grand big little first second third
     main local public municipal national royal saint presbyterian methodist baptist lutheran
-    catholic episcopal united evangelical community district county state city town"""
+    catholic episcopal united evangelical trinity christ community district county state city town
+    blue red white black green golden"""
 )
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"})
 _LINKS = PREPOSITIONS | as_set("the a la le les l el los las il lo gli der die das d do")
-_INSIDE = as_set(", . - – — & ( ) ' the")
+_INSIDE = as_set(", . - – — & ( ) ' the in of de di du da del von van zu at")
 
 
 class Form(NamedTuple):
@@ -73,8 +76,9 @@ def landmark_names(name: str, aliases: Iterable[str], label: str | None) -> Name
     qualified = bool(parts.places)
     for position, each in enumerate([name, *aliases]):
         bare = split_name(each).bare
-        if _is_unspaced(bare):
-            unspaced.append(bare)
+        if is_unspaced(bare):
+            unspaced.append(unicodedata.normalize("NFKC", bare))
+            forms.add(Form(tuple(fold_text(STAND_IN)), frozenset(), False))
             continue
         for text in {bare, _before_place(bare), bare.translate(_UMLAUTS)}:
             phrase = tuple(fold_text(text))
@@ -145,10 +149,6 @@ def _label_concepts(label: str | None) -> tuple[str, ...]:
         return ()
     listed = load_words("kinds.yaml")["labels"].get(label)
     return tuple(listed or kind_concepts().get(label, ()))
-
-
-def _is_unspaced(text: str) -> bool:
-    return any("\u0e00" <= letter <= "\u0eff" or "\u3040" <= letter <= "\u9fff" for letter in text)
 
 
 def _before_place(bare: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mgld.evaluate.rule.naming import Mention, Names, concept_words
+from mgld.evaluate.rule.naming import Mention, Names, concept_words, is_common
 from mgld.evaluate.rule.places import Named
 from mgld.evaluate.rule.reading import Tokens
 from mgld.evaluate.rule.words import word_set
@@ -63,6 +63,8 @@ def other_name_around(
         return Other("beside", "only likened to it")
     if mention.end < end and words[mention.end] in word_set("other_thing"):
         return Other("beside", f'"{words[mention.end]}" of it')
+    if not is_common(mention.form.words):
+        return None
     at = mention.first - 1
     while at >= first and not tokens.caps[at] and words[at] in word_set("between"):
         if words[at] in ("the", "of", "in", "at"):

@@ -23,7 +23,7 @@ from mgld.evaluate.rule.legible import read_legibly, spelled_out
 from mgld.evaluate.rule.naming import Names, is_common
 from mgld.evaluate.rule.places import Places, all_phrases
 from mgld.evaluate.rule.reading import Tokens, screen_word, tokenize
-from mgld.evaluate.rule.unspaced import find_unspaced
+from mgld.evaluate.rule.unspaced import STAND_IN, find_unspaced, mostly_spaced
 from mgld.evaluate.rule.words import word_set
 
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")
@@ -93,9 +93,15 @@ def weigh(raw: str, landmark: Landmark) -> Weighed:
     if not text.strip():
         return Weighed("neither", "empty", "")
     if landmark.names.unspaced:
-        verdict, span = find_unspaced(text, landmark.names.unspaced)
-        if verdict:
-            return Weighed(verdict, "named" if verdict == "identifies" else "one of several", span)
+        if mostly_spaced(text):
+            stand_in = STAND_IN.lower() if text == text.lower() else STAND_IN
+            for name in landmark.names.unspaced:
+                text = text.replace(name, f" {stand_in} ")
+        else:
+            verdict, span = find_unspaced(text, landmark.names.unspaced)
+            if verdict:
+                why = "named" if verdict == "identifies" else "one of several"
+                return Weighed(verdict, why, span)
     if not landmark.may_be_in(text):
         return Weighed("neither", "does not name it", "")
     tokens = tokenize(text)
@@ -189,11 +195,14 @@ def _claimed(said: Said, first: int, end: int, taken: set[int]) -> Rival | None:
     for at in range(first, end):
         if words[at] not in word_set("firm"):
             continue
-        if negated(words, clause_start(tokens, at, first), at + 1):
+        start = clause_start(tokens, at, first)
+        if negated(words, start, at + 1) or words[at + 1 : at + 2] == ["of"]:
+            continue
+        # "when Estonia was part of the Russian Empire" says nothing of the picture.
+        if tokens.cased and not _points(words[start : at + 1]):
             continue
         name = _name_behind_cue(tokens, at + 1, end, taken)
         if name:
-            start = clause_start(tokens, at, first)
             return Rival(*name, _strength_of(words[start : name[0]]))
     opening = first
     while opening < end and words[opening] in word_set("articles"):
@@ -237,6 +246,12 @@ def _name_behind_cue(tokens: Tokens, at: int, end: int, taken: set[int]) -> tupl
                 return at, min(at + 2, end)
         at += 1
     return None
+
+
+def _points(before: list[str]) -> bool:
+    """Whether the subject of a claim is the picture or what it shows."""
+    said = set(before)
+    return bool(said & word_set("pointing")) or any(is_common((word,)) for word in said - _LINKS)
 
 
 def _strength_of(before: list[str]) -> int:
