@@ -175,7 +175,9 @@ class HfModel:
         mask_RL = inputs["attention_mask"].repeat_interleave(draws, 0)
         length = prompt_RL.shape[1]
         cache = prefill.past_key_values
-        cache.batch_repeat_interleave(draws)
+        # As beams are moved: layers with states instead of keys and values know nothing else.
+        rows = torch.arange(len(inputs["input_ids"]), device=loaded.device)
+        cache.reorder_cache(rows.repeat_interleave(draws))
         _repeat_rope_deltas(loaded.model, len(inputs["input_ids"]), draws)
 
         class Keyed(LogitsProcessor):  # type: ignore[misc]
