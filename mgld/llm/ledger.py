@@ -113,7 +113,11 @@ class Ledger:
     """An open ledger file; a context manager. Safe to use from several threads and processes."""
 
     def __init__(self, path: str | Path, *, create: bool = True) -> None:
-        """Open `path`, or make it. FileNotFoundError without `create`; ValueError: not a ledger."""
+        """Open `path`, or make it.
+
+        FileNotFoundError without `create`; ValueError: not a ledger; OSError: it cannot be opened,
+        or not be written.
+        """
         self.path = Path(path)
         if not create and not self.path.is_file():
             raise FileNotFoundError(f"there is no ledger {self.path}")
@@ -121,11 +125,13 @@ class Ledger:
         self._lock = threading.RLock()
         self._run: int | None = None
         self._run_lock: _RunLock | None = None
-        self._db = sqlite3.connect(
-            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
+        with self._explained("opened"):
+            self._db = sqlite3.connect(
+                self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
         try:
-            self._prepare()
+            with self._explained("opened"):
+                self._prepare()
         except BaseException:
             self._db.close()
             raise
@@ -135,6 +141,8 @@ class Ledger:
             (application,) = self._db.execute("PRAGMA application_id").fetchone()
             (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise  # a ledger, for all that is known, but not to be had
             raise ValueError(f"{self.path} is not a ledger: {error}") from error
         if tables and application != APPLICATION_ID:
             raise ValueError(f"{self.path} is a database of something else; give another --ledger")
@@ -176,23 +184,30 @@ class Ledger:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """One commit, or none of it. OSError where the file cannot be written (a full disk)."""
-        with self._lock:
+        with self._lock, self._explained("written"):
+            self._db.execute("BEGIN IMMEDIATE")
             try:
-                self._db.execute("BEGIN IMMEDIATE")
-                try:
-                    yield self._db
-                except BaseException:
-                    with suppress(sqlite3.OperationalError):  # a full disk has ended it already
-                        self._db.execute("ROLLBACK")
-                    raise
-                self._db.execute("COMMIT")
-            except sqlite3.OperationalError as error:
-                raise OSError(f"the ledger {self.path} cannot be written: {error}") from error
+                yield self._db
+            except BaseException:
+                with suppress(sqlite3.OperationalError):  # a full disk has ended it already
+                    self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
 
     def rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """All rows of a SELECT, as of the last commit."""
-        with self._lock:
+        """All rows of a SELECT, as of the last commit. OSError: the file cannot be read."""
+        with self._lock, self._explained("read"):
             return self._db.execute(query, values).fetchall()
+
+    @contextmanager
+    def _explained(self, done: str) -> Iterator[None]:
+        """Make an OSError of what SQLite says about the file: damaged, read-only, a full disk."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if type(error) not in (sqlite3.DatabaseError, sqlite3.OperationalError):
+                raise  # a mistake of ours
+            raise OSError(f"the ledger {self.path} cannot be {done}: {error}") from error
 
     # Sending
 

@@ -172,6 +172,22 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         Ledger(tmp_path / "none", create=False)
 
 
+def test_a_damaged_or_closed_file_is_said_to_be_so(tmp_path: Path) -> None:
+    path = tmp_path / "l.sqlite"
+    with Ledger(path) as ledger:
+        for each in range(200):
+            claim(ledger, request(each))
+    damaged = bytearray(path.read_bytes())
+    damaged[8192:] = b"\xff" * (len(damaged) - 8192)
+    path.write_bytes(damaged)
+    with Ledger(path) as ledger, pytest.raises(OSError, match=r"l\.sqlite cannot be"):
+        ledger.answered()
+        ledger.open_batched()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match=r"folder cannot be opened: unable to open"):
+        Ledger(tmp_path / "folder")
+
+
 @pytest.mark.parametrize("kills", [6, pytest.param(50, marks=pytest.mark.slow)])
 def test_killed_processes_lose_nothing_and_two_never_send_the_same(
     tmp_path: Path, kills: int
