@@ -46,6 +46,11 @@ def test_help_imports_nothing_heavy() -> None:
         "score",
         "encoder",
         "report",
+        "answer",
+        "probe",
+        "grade",
+        "compare",
+        "judge",
     ],
 )
 def test_a_commands_help_imports_nothing_heavy(command: str) -> None:
