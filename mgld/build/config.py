@@ -115,6 +115,14 @@ class BuildConfig(Record):
             base_url(value)  # the configuration is written beside the results
         return value
 
+    @field_validator("llm")
+    @classmethod
+    def _prices_absolute(cls, value: LlmSettings) -> LlmSettings:
+        if value.prices is None:
+            return value
+        prices = str(Path(value.prices).expanduser().resolve())
+        return value.model_copy(update={"prices": prices})
+
     @field_validator("ledger")
     @classmethod
     def _ledger_absolute(cls, value: str | None) -> str | None:

@@ -38,13 +38,20 @@ class NoReplyError(Exception):
 
 
 def base_url(settings: LlmSettings) -> str:
-    """The endpoint's address without a slash at its end."""
+    """The endpoint's address without a slash at its end.
+
+    ValueError where it is none, or holds what may be a secret: it is written into configurations.
+    """
     url = settings.base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
     parts = urlsplit(url)
+    if "@" in url:
+        raise ValueError("the base URL holds a user name or password; give the key by environment")
+    if parts.query or parts.fragment:
+        raise ValueError(
+            "the base URL must end with its path, without ? or #; give the key by environment"
+        )
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"base URL {url!r} is not an address like http://127.0.0.1:8000/v1")
-    if parts.username or parts.password:
-        raise ValueError("the base URL holds a user name or password; give the key by environment")
     return url.rstrip("/")
 
 

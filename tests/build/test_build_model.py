@@ -364,9 +364,23 @@ def test_a_model_that_cannot_be_asked_is_refused_before_anything_is_made(
         ({"llm": {"api_key": "sk-x"}}, "setting llm.api_key"),
         ({"llm": {"base_url": "127.0.0.1:8000"}}, "setting llm: base URL .* is not an address"),
         ({"llm": {"base_url": "http://me:pass@x.invalid/v1"}}, "give the key by environment"),
+        (
+            {"llm": {"base_url": "me:pass@x.invalid/v1"}},
+            r"^((?!pass@).)*give the key by environment",
+        ),
+        ({"llm": {"base_url": "http://x.invalid/v1?key=s3"}}, r"^((?!s3).)*without \? or #"),
         ({"parameters": {"image_side": 1}}, "setting parameters.image_side"),
     ],
 )
 def test_settings_that_cannot_be(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         load_config(None, {"source": "world:3", "annotator": "openai:m"} | settings)
+
+
+def test_a_price_file_is_found_again_from_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Settings are written beside the build, which is gone on with from any folder."""
+    monkeypatch.chdir(tmp_path)
+    config = load_config(None, {"source": "world:3", "llm": {"prices": "prices.yaml"}})
+    assert config.llm.prices == str(tmp_path / "prices.yaml")
