@@ -169,6 +169,16 @@ def test_only_what_is_certain_is_decided_by_the_rule(rule: MadeUp) -> None:
     assert len({v.prompt_hash for v in found}) == 1
 
 
+def test_the_rule_before_a_majority(rule: MadeUp) -> None:
+    members = [MadeUp(lambda _: "known", "a"), MadeUp(lambda _: "unknown", "b")]
+    found = judged(RuleFirst(Majority(members)), [case(n) for n in (1, 2, 3)])
+    assert [v.level for v in found] == ["strongly_known", "unknown", "unknown"]
+    assert [v.decided_by for v in found] == ["rule", "majority:a,b", "majority:a,b"]
+    agreed = member_agreement(found)
+    assert agreed is not None
+    assert (agreed.questions, agreed.unanimous) == (2, 0)
+
+
 def test_its_verdicts_are_not_those_of_the_judge_alone(rule: MadeUp) -> None:
     paid = MadeUp(str, "paid", "p1")
     hashes = {RuleFirst(paid).prompt_hash, paid.prompt_hash}

@@ -7,12 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from grading_data import TEXTS, answers, case, chat, judge, put, shown_texts, verdict_on
+from grading_data import (
+    TEXTS,
+    MadeUp,
+    answers,
+    case,
+    chat,
+    judge,
+    put,
+    question,
+    shown_texts,
+    verdict_on,
+)
 
+from mgld.evaluate.attacks import attack_success
 from mgld.evaluate.judges import Case, JudgeOptions, load_judge
 from mgld.evaluate.judges import model as model_module
 from mgld.evaluate.judges.levels import level_of
-from mgld.evaluate.judges.shown import CUT, MAX_ANSWER, answers_sha256, show
+from mgld.evaluate.judges.shown import CUT, MAX_ANSWER, answers_sha256, shorten, show
 from mgld.evaluate.judges.spans import occurs
 from mgld.evaluate.records import LEVELS, Answer, Verdict
 from mgld.llm.ledger import Ledger
@@ -70,14 +82,14 @@ def test_a_request_can_be_made_again() -> None:
 
 def test_who_answered_and_how_is_never_shown() -> None:
     """Nothing tells our own system from another one: the request is the same, byte for byte."""
-    question = case().question
+    of = case().question
     ours = answers(7, model="eeca:ours", prompt_version="entities-ask-2", details={"x": "SECRET"})
     theirs = answers(7, model="openai:gpt-9", seed=12, details={"model": "gpt-9"})
-    sent = asked(Case(question, ours))
-    assert sent == asked(Case(question, theirs))
-    for word in ("eeca", "gpt-9", "SECRET", "entities-ask", question.id, question.image_sha256):
+    sent = asked(Case(of, ours))
+    assert sent == asked(Case(of, theirs))
+    for word in ("eeca", "gpt-9", "SECRET", "entities-ask", of.id, of.image_sha256):
         assert word not in sent
-    moved = question.model_copy(update={"id": "other", "rsr": 0.1, "rank": 9, "sim": None})
+    moved = of.model_copy(update={"id": "other", "rsr": 0.1, "rank": 9, "sim": None})
     assert asked(Case(moved, ours)) == sent
 
 
@@ -100,6 +112,27 @@ def test_an_answer_stays_one_json_string(attack: str, spec: str) -> None:
     # The instructions do not depend on answers; the code stands thrice, and in no answer.
     assert request.instructions == judge(spec).request(case(8), show(case(8))).instructions
     assert request.text.count(show(judged).code) == 3
+
+
+def test_every_known_attack_stays_where_answers_stand() -> None:
+    """Whatever the model makes of them: five JSON strings, between the lines with the code."""
+    seen: list[Case] = []
+
+    class Collects(MadeUp):
+        def judge(self, cases: Any, on_verdict: Any) -> None:
+            seen.extend(cases)
+            super().judge(cases, on_verdict)
+
+    attack_success(Collects(lambda _: "unknown"), [question(7)])
+    assert len(seen) > 40
+    for attacked in seen:
+        expected = [
+            shorten(answer.text, MAX_ANSWER) if answer.text.strip() else None
+            for answer in attacked.answers
+        ]
+        assert sorted(slots(attacked), key=str) == sorted(expected, key=str)
+        request = judge().request(attacked, show(attacked))
+        assert request.text.count(show(attacked).code) == 3
 
 
 def test_an_answer_that_knows_an_earlier_code_does_not_hold_its_own() -> None:

@@ -119,10 +119,13 @@ class MemberAgreement(Record):
 
 def member_agreement(verdicts: Sequence[Verdict]) -> MemberAgreement | None:
     """The agreement of an ensemble's members; None where these verdicts are no ensemble's."""
-    if not verdicts or not verdicts[0].votes:
+    voted = [
+        verdict.votes for verdict in verdicts if verdict.votes
+    ]  # not what a rule decided first
+    if not voted:
         return None
-    members = list(verdicts[0].votes)
-    rows = [[verdict.votes[member] for member in members] for verdict in verdicts]
+    members = list(voted[0])
+    rows = [[votes[member] for member in members] for votes in voted]
     by_all = [row for row in rows if "unscored" not in row]
     return MemberAgreement(
         questions=len(rows),
