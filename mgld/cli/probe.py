@@ -126,7 +126,9 @@ def _row(table: ProbeTable) -> str:
         return f"{cells}none is described"
     low, high = table.interval
     told = table.described_recognised + table.described_not_recognised
-    place = f"; place said: {table.by_place_not_recognised:,} of {table.by_place:,}"
+    place = (
+        f"; {table.by_place:,} say the place, {table.by_place_not_recognised:,} of them not seen"
+    )
     return (
         f"{cells}{table.misalignment:.1%} of {told:,} (95 % {low:.1%} to {high:.1%})"
         f"{place if table.by_place else ''}"

@@ -44,7 +44,6 @@ REFUSALS = (
     "unable to",
     "not sure",
     "not certain",
-    "only know landmarks by sight",
 )
 """An answer with one of these does not describe, whatever else it says."""
 

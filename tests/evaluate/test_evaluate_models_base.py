@@ -153,7 +153,7 @@ def test_the_stand_in_sees_image_and_names_alone(answer_build: Path, tmp_path: P
         texts = [each.text for each in said]
         blind: list[Answer] = []
         model.answer([replace(each, read_image=None) for each in asked], blind.append)
-        assert {each.text for each in blind} == {"I only know landmarks by sight."}
+        assert {each.text for each in blind} == {"I do not know this landmark."}
         return texts
 
     assert say(None) == say(Truth(name="Something Else", answer="This is Something Else."))

@@ -1,9 +1,11 @@
 """`standin:` a stand-in for a vision-language model: for demos and tests, of no interest in itself.
 
-It is a vision encoder and a few sentences. What it sees is the image and the dataset's list of
+It is a vision encoder and a few sentences. Shown an image, it has that and the dataset's list of
 names, nothing of the ground truth: it compares the image with all names, as the encoder's softmax
 does, draws one, and says it the more plainly the more probable it is. So it knows what its encoder
-knows. `standin:` uses the shipped encoder, `standin:SPEC` another one.
+knows. Asked without an image, it has read the answers of the dataset's training records, as a
+language model has read about the world, and tells what it read of the name in the question; of a
+test record it knows nothing there. `standin:` uses the shipped encoder, `standin:SPEC` another one.
 """
 
 from __future__ import annotations
@@ -39,6 +41,8 @@ class StandinModel:
         self._spec, self._options = encoder or "nano", options
         self._encoder: Any = None
         self._names: list[str] = []
+        self._kinds: list[list[str]] = []
+        self._read: dict[str, str] | None = None
         self._name_vectors_ND: NDArray[np.float32] | None = None
 
     @property
@@ -76,8 +80,7 @@ class StandinModel:
                 seen.append(each)
                 continue
             for draw in each.draws:
-                text = "I only know landmarks by sight."
-                on_answer(each.answer(draw, text, model=self.id))
+                on_answer(each.answer(draw, self._tell(each.text), model=self.id))
         if not seen:
             return
         for each, p_N in zip(seen, self._probabilities(images), strict=True):
@@ -112,6 +115,17 @@ class StandinModel:
         if kind:
             return f"I cannot name this landmark. It seems to be a {kind}."
         return "I do not know which landmark this is."
+
+    def _tell(self, text: str) -> str:
+        """What it has read of the landmark that a question names."""
+        if self._read is None:
+            import mgld
+
+            columns = ["landmark_name", "conversation"]
+            read: Any = mgld.load(self._options.source, "full", split="train", columns=columns)
+            self._read = {row["landmark_name"]: row["conversation"][-1]["content"] for row in read}
+        named = [name for name in self._read if name in text]
+        return self._read[max(named, key=len)] if named else "I do not know this landmark."
 
     def _probabilities(self, images: Sequence[Image]) -> NDArray[np.float64]:
         """float64 [B, N]: softmax over all names at the encoder's own scale."""
