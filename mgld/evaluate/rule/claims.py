@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import NamedTuple
 
-from mgld.evaluate.rule.naming import Mention, Names, concept_words, find_mentions
+from mgld.evaluate.rule.naming import Mention, Names, concept_words, find_mentions, is_common
 from mgld.evaluate.rule.neighbours import is_listed, other_name_around
 from mgld.evaluate.rule.places import Named, Places, find_places
 from mgld.evaluate.rule.reading import Tokens, sentence_bounds
@@ -126,7 +126,7 @@ def clause_start(tokens: Tokens, index: int, first: int) -> int:
     cue_seen = False
     for at in range(index - 1, first - 1, -1):
         word = words[at]
-        if word in breaks or word in (";", ":", "–", "—", "(", '"', "“", "。", "；"):
+        if word in breaks or word in (";", ":", "–", "—", "(", "。", "；"):
             # "no" is both a break in some languages and a denial: it belongs to what it denies.
             return at if word == "no" else at + 1
         if word == "," and cue_seen:
@@ -265,13 +265,14 @@ def _elsewhere(said: Said, mention: Mention, end: int, names: Names, places: Pla
     # "Greek" in "Greek Orthodox Church" says nothing of where it is.
     inside = {token for each in said.mentions for token in range(each.first, each.end)}
     own = [place for place in said.places if place.own and not place.demonym]
+    shared = names.qualified or is_common(mention.form.words)
     wrong = [
         place
         for place in said.places
         if place.known
         and not place.own
         and place.first not in inside
-        and (names.qualified if place.demonym else _stands_as_place(words, place))
+        and (shared if place.demonym else _stands_as_place(words, place))
         and places.conflicts(place.known)
     ]
     attached = [
@@ -283,10 +284,10 @@ def _elsewhere(said: Said, mention: Mention, end: int, names: Names, places: Pla
             return f"put in {_quote(tokens, place.first, place.end)}"
     if wrong and not own:
         return f"put in {_quote(tokens, wrong[0].first, wrong[0].end)}"
-    if names.qualified and not own:
-        unknown = _town_behind(said, mention, end)
-        if unknown:
-            return f"put in {unknown}"
+    if names.qualified and not _says(words, names.town):
+        foreign = _town_behind(said, mention, end)
+        if foreign:
+            return f"put in {foreign}"
     return ""
 
 
@@ -298,20 +299,30 @@ def _stands_as_place(words: list[str], place: Named) -> bool:
 
 
 def _town_behind(said: Said, mention: Mention, end: int) -> str:
-    """An unknown capital name behind "in" or right behind ", " or "(": a namesake's place."""
+    """The first capital name behind "in", or right behind ", " or "(", if it is no own place."""
     tokens = said.tokens
     words, caps = tokens.words, tokens.caps
+    own = {place.first for place in said.places if place.own}
     for at in range(mention.end, end - 1 if tokens.cased else 0):
         near = words[at] in ("in", "at", "of", "im") or (
             at == mention.end and words[at] in (",", "(", "on", "from", "near")
         )
         behind = words[at + 1]
-        if near and caps[at + 1] and not behind[0].isdigit() and behind not in _no_towns():
-            last = at + 1
-            while last < end and caps[last]:
-                last += 1
-            return _quote(tokens, at + 1, last)
+        if not near or not caps[at + 1] or behind[0].isdigit() or behind in _no_towns():
+            continue
+        if at + 1 in own:
+            return ""
+        last = at + 1
+        while last < end and caps[last]:
+            last += 1
+        return _quote(tokens, at + 1, last)
     return ""
+
+
+def _says(words: list[str], phrase: tuple[str, ...]) -> bool:
+    """Whether the words hold `phrase`."""
+    length = len(phrase)
+    return any(tuple(words[at : at + length]) == phrase for at in range(len(words) - length + 1))
 
 
 def _no_towns() -> frozenset[str]:

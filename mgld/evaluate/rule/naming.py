@@ -26,7 +26,9 @@ _COMMON = as_set(
     """north south east west central upper lower old new great grand big little first second third
     main local public municipal national royal saint presbyterian methodist baptist lutheran
     catholic episcopal united evangelical trinity christ community district county state city town
-    blue red white black green golden"""
+    blue red white black green golden mary marys peter peters paul pauls john johns michael michaels
+    nicholas martin martins george georges james andrew andrews joseph anne catherine francis
+    stephen stephens lawrence luke mark marks thomas holy cross lady sacred heart our all saints"""
 )
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"})
 _LINKS = PREPOSITIONS | as_set("the a la le les l el los las il lo gli der die das d do")
@@ -48,7 +50,7 @@ class Names(NamedTuple):
     """A landmark's names. forms: by their first word, longest first; first_words: these,
     also with the s of a possessive. unspaced: names in scripts
     without blanks. own: the name less kind and place. concepts: what kind of thing it is.
-    qualified: the name says a place so as to tell namesakes apart."""
+    qualified: the name says a place so as to tell namesakes apart; town: the first that it says."""
 
     forms: dict[str, list[Form]]
     first_words: frozenset[str]
@@ -56,6 +58,7 @@ class Names(NamedTuple):
     own: Phrase
     concepts: frozenset[str]
     qualified: bool
+    town: Phrase
 
 
 class Mention(NamedTuple):
@@ -74,6 +77,7 @@ def landmark_names(name: str, aliases: Iterable[str], label: str | None) -> Name
     own: Phrase = ()
     concepts: set[str] = set(_label_concepts(label))
     qualified = bool(parts.places)
+    town = tuple(fold_text(parts.places[0])) if qualified else ()
     for position, each in enumerate([name, *aliases]):
         bare = split_name(each).bare
         if is_unspaced(bare):
@@ -96,7 +100,7 @@ def landmark_names(name: str, aliases: Iterable[str], label: str | None) -> Name
     for form in sorted(forms, key=lambda form: (-len(form.words), len(form.kinds), form.words)):
         index.setdefault(form.words[0], []).append(form)
     first_words = frozenset([*index, *(word + "s" for word in index)])
-    return Names(index, first_words, tuple(unspaced), own, frozenset(concepts), qualified)
+    return Names(index, first_words, tuple(unspaced), own, frozenset(concepts), qualified, town)
 
 
 def find_mentions(tokens: Tokens, names: Names) -> list[Mention]:
@@ -267,7 +271,12 @@ def _with_kind(tokens: Tokens, first: int, end: int, form: Form) -> tuple[int, i
     """[first, end) widened by the word for the kind behind or before it; (first, 0) if none."""
     words = tokens.words
     for length in (2, 1):
-        if " ".join(words[end : end + length]) in form.kinds and _fits_case(tokens, first, end):
+        behind = words[end : end + length]
+        if (
+            len(behind) == length
+            and " ".join(behind) in form.kinds
+            and _fits_case(tokens, first, end)
+        ):
             return first, end + length
     before = first
     while before > 0 and first - before < 3 and words[before - 1] in _LINKS:
@@ -283,4 +292,5 @@ def _with_kind(tokens: Tokens, first: int, end: int, form: Form) -> tuple[int, i
 def _fits_case(tokens: Tokens, first: int, at: int) -> bool:
     """A foreign word for a kind behind a name has a capital as the name has ("Garda See")."""
     english = tokens.words[at] in load_words("kinds.yaml")["kinds"]
-    return english or not tokens.cased or tokens.caps[at] or not tokens.caps[first]
+    free = english or not tokens.cased or not tokens.raws[at].isascii()
+    return free or tokens.caps[at] or not tokens.caps[first]

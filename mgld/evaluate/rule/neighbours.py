@@ -145,6 +145,9 @@ def is_listed(tokens: Tokens, mention: Mention, places: list[Named], first: int,
     "A, B or C"; "A / B"; a row of capital names after commas that are not places. One name behind
     "and" is company and one behind a comma a place; neither makes a list.
     """
+    before = tokens.words[max(first, mention.first - 3) : mention.first]
+    if "either" in before and _OR & set(tokens.words[mention.end : end]):
+        return 2
     right, right_or = _row(tokens, mention.end, end, places, 1)
     left, left_or = _row(tokens, mention.first - 1, first, places, -1)
     if left or right > 1 or ((left_or or right_or) and right):
@@ -171,7 +174,7 @@ def _row(tokens: Tokens, at: int, stop: int, places: list[Named], step: int) -> 
         place = by_token.get(at)
         if place:
             at = place.first - 1 if step < 0 else place.end
-            joined = False
+            joined = located = False
             continue
         aside = _bracket_aside(tokens, at, step)
         if aside:
@@ -179,8 +182,10 @@ def _row(tokens: Tokens, at: int, stop: int, places: list[Named], step: int) -> 
             continue
         if word in _OR:
             joined = alternative = True
+            located = False
         elif word in _AND or word in _JOINS:
             joined = True
+            located = False
         elif _names_something(tokens, at, joined=joined):
             run = at
             while (stop <= run if step < 0 else run < stop) and _names_something(

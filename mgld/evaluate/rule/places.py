@@ -13,6 +13,9 @@ Phrase = tuple[str, ...]
 Level = Literal["country", "region", "city"]
 
 
+_ORDER: tuple[Level, ...] = ("country", "region", "city")
+
+
 class Known(NamedTuple):
     """A place of the list: what it is called there, its level and its country (its own)."""
 
@@ -60,6 +63,7 @@ class Places(NamedTuple):
 def landmark_places(hints: Iterable[str]) -> Places:
     """The places of a landmark whose hints are `hints`; "Tacoma, Washington" counts as two."""
     phrases: dict[str, list[Phrase]] = {}
+    listed: list[Known] = []
     levels: dict[str, set[str]] = {"country": set(), "region": set(), "city": set()}
     for hint in hints:
         for part in hint.replace("(", ",").replace(")", ",").split(","):
@@ -69,8 +73,12 @@ def landmark_places(hints: Iterable[str]) -> Places:
             phrases.setdefault(phrase[0], []).append(phrase)
             known, _ = gazetteer().get(phrase, (None, False))
             if known:
-                levels[known.level].add(known.name)
-                levels["country"].add(known.country)
+                listed.append(known)
+    # Countries first: the Cambridge of a landmark in Massachusetts is not the English one.
+    for known in sorted(listed, key=lambda each: _ORDER.index(each.level)):
+        if not levels["country"] or known.level == "country" or known.country in levels["country"]:
+            levels[known.level].add(known.name)
+            levels["country"].add(known.country)
     return Places(
         phrases,
         frozenset([*phrases, *(word + "s" for word in phrases)]),
@@ -174,8 +182,8 @@ def _named_at(tokens: Tokens, index: int, word: str, places: Places) -> Named | 
         # "us" and "nice" are words; as places they are written with capitals.
         if entry and not (len(key[0]) <= 2 and not tokens.raws[index][0].isupper()):
             known, demonym = entry
-            if own and own >= end:
-                break
+            if own and (own > end or places.conflicts(known)):
+                return Named(index, own, None, False, True)
             return Named(index, end, known, demonym, places.contains(known))
     if own:
         known_own, _ = gazetteer().get(tuple(words[index:own]), (None, False))

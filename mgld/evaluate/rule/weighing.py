@@ -30,6 +30,8 @@ _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")
 _NOT_NAMED = frozenset(("in", "at", "by", "from", "inside", "within", "one"))
 _SUBJECT_ENDS = ("is", "was", "are", "stands", "rises", ",")
 _LINKS = as_set("of the de la le les du des del di da and & in a")
+MOST_MENTIONS = 20
+"""An answer with the name more often than this is not read: it is no description."""
 MOST_NAMES = 10
 """An answer with more names of several words than this hints by none of them."""
 
@@ -108,6 +110,8 @@ def weigh(raw: str, landmark: Landmark) -> Weighed:
     if len(tokens.said & _LETTERS) > 1 and spelled_out(text):
         return Weighed("neither", "not read: words spelled out letter by letter", "")
     said = take_apart(tokens, landmark.names, landmark.places)
+    if len(said.mentions) > MOST_MENTIONS:
+        return Weighed("neither", f"not read: the name stands in it {len(said.mentions)} times", "")
     found: list[Finding] = []
     if said.mentions:
         found = findings(said, landmark.names, landmark.places)
