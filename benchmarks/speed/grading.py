@@ -178,6 +178,7 @@ def main() -> None:
             "machine": f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores (shared with "
             "the endpoint)",
             "load_before": load,
+            "niceness": os.nice(0),
             "versions": {
                 "python": platform.python_version(),
                 **{name: version(name) for name in ("mgld", "openai", "aiohttp", "pydantic")},

@@ -34,6 +34,12 @@ def server(running: LoopbackServer, monkeypatch: pytest.MonkeyPatch) -> Loopback
     return running
 
 
+@pytest.fixture(autouse=True)
+def _no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page has tests of its own, and takes longer than all of this."""
+    monkeypatch.setattr("mgld.cli.grade._write_report", lambda *_: None)
+
+
 def call(*arguments: object, ok: bool = True) -> Result:
     result = CliRunner().invoke(main, [str(each) for each in arguments])
     assert (result.exit_code == 0) is ok, result.output
