@@ -45,6 +45,8 @@ TRIES_TOO_MANY = 30
 """The same for 429, which says more of the moment than of the request."""
 HOPELESS = 20
 """So many refused requests in a row and no answer: the call is wrong, not the requests."""
+AWAY = 3
+"""So many requests in a row that failed too often, and no answer: the endpoint is away."""
 LOOK_AGAIN = 0.5
 """Seconds between two looks at requests that another process has."""
 _READ_AHEAD = 256
@@ -103,11 +105,12 @@ class _Run:
         self._tokens_pace = Pace(settings.tokens_per_minute)
         self._prices: dict[str, Price | None] = {}
         self._image_threads = ThreadPoolExecutor(_IMAGE_THREADS, thread_name_prefix="mgld-image")
-        self._busy: deque[Request] = deque()
+        self._busy: deque[Request] = deque()  # to be looked at again when the others are done
         self._before = self._answered = self._elsewhere = self._errors = self._retries = 0
         self._stopped_by: GatherStoppedError | None = None
         self._stopping = asyncio.Event()
-        self._refused_in_a_row = 0
+        self._refused_in_a_row = self._given_up_in_a_row = 0
+        self._postponed: dict[str, float] = {}  # key -> when it was first tried
         self._last_answer = time.monotonic()
 
     async def gather(self, requests: Iterator[Request]) -> Gathered:
@@ -167,7 +170,7 @@ class _Run:
             if not self._stopped_by:  # else it is taken so that the feeder can end
                 await self._answer(request)
         while self._busy and not self._stopped_by:
-            # Another process has them: it answers them, or it dies and we do.
+            # Another process has them, and answers them or dies; or they failed so far.
             request = self._busy.popleft()
             with suppress(GatherStoppedError):
                 await self._sleep(LOOK_AGAIN)
@@ -323,7 +326,7 @@ class _Run:
     def _count_refusals(self, attempt: int, outcome: Outcome) -> None:
         """Stop where the endpoint answers, but refuses whatever it is asked."""
         if not outcome.useless:
-            self._refused_in_a_row = 0
+            self._refused_in_a_row = self._given_up_in_a_row = 0
             self._last_answer = time.monotonic()
             self._throttle.went_well()
             return
@@ -337,9 +340,21 @@ class _Run:
     def _give_up(
         self, request: Request, attempt: int, api: Api, outcome: Outcome, began: float
     ) -> None:
-        """Store that a request failed too often; stop if no other was answered meanwhile."""
+        """Store that a request failed too often, if another was answered since its first try.
+
+        Else the endpoint may be away: then it is asked once more when all others have been, and
+        the run stops where several in a row, or that, get no answer.
+        """
+        began = self._postponed.get(request.key, began)
         if self._last_answer < began:
             self._commits.add(Release(attempt, outcome.reason, outcome.paid))
+            self._given_up_in_a_row += 1
+            first = request.key not in self._postponed and self._given_up_in_a_row < AWAY
+            # Where nothing ever was an answer, no more is paid to find out.
+            if first and (self._answered or not outcome.paid):
+                self._postponed[request.key] = began
+                self._busy.append(request)
+                return
             raise EndpointError(
                 f"{self._address} has answered nothing for {time.monotonic() - began:.0f} s, "
                 f"last: {outcome.reason}; {_SAY}"

@@ -287,6 +287,16 @@ def test_one_request_that_always_fails_is_an_error_row(
     assert sum(text.startswith("ok") for text in texts) == 29
 
 
+def test_one_request_that_always_fails_stops_no_run_of_one_at_a_time(
+    server: LoopbackServer, ledger: Ledger
+) -> None:
+    """The run stopped at it, and so did every run after it."""
+    server.set_faults({"rules": [{"fault": "status", "status": 500, "match": "Tower 0."}]})
+    done = gather([request(each) for each in range(4)], ledger, settings(server, concurrency=1))
+    assert (done.answered, done.errors) == (4, 1)
+    assert answers(ledger, 1)[0].startswith("error: given up after many tries, last: HTTP 500")
+
+
 def test_an_endpoint_that_answers_nobody_stops_the_run_and_makes_no_error_rows(
     server: LoopbackServer, ledger: Ledger
 ) -> None:
