@@ -111,10 +111,11 @@ def find_places(tokens: Tokens, places: Places) -> list[Named]:
         return []
     found: list[Named] = []
     free = 0
-    words, caps, cased = tokens.words, tokens.caps, tokens.cased
-    for index in [at for at, word in enumerate(words) if word in first or word in own]:
+    words = tokens.words
+    capitals = [at for at, capital in enumerate(tokens.caps) if capital or not words[at].isascii()]
+    for index in capitals if tokens.cased else range(len(words)):
         word = words[index]
-        if index < free or (cased and not caps[index] and word[0].isascii()):
+        if index < free or (word not in first and word not in own):
             continue
         named = _named_at(tokens, index, word, places)
         if not named and word[-1] == "s" and tokens.raws[index][-2] in "'’":

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from functools import cache, lru_cache
 
+from mgld.annotate.labels import kind_words
 from mgld.annotate.wording import strip_accents
 from mgld.evaluate.rule.words import load_words
 
@@ -128,11 +129,11 @@ class Tokens:
         apostrophe = ("'" in text or "’" in text) and _ELISION.search(text)
         self.text = text
         self.raws: list[str] = (_TOKEN_ELIDED if apostrophe else _TOKEN).findall(text)
-        folded = list(map(_fold, self.raws))
-        self.words = [word for word, _ in folded]
-        self.caps = [capital for _, capital in folded]
+        words, caps = zip(*map(_fold, self.raws), strict=True) if self.raws else ((), ())
+        self.words: list[str] = list(words)
+        self.caps: list[bool] = list(caps)
         self.said = frozenset(self.words)
-        self.cased = text != text.upper() and text != text.lower()
+        self.cased = not text.isupper() and not text.islower() and text != text.lower()
 
     def quote(self, first: int, end: int) -> str:
         """Tokens [first, end) as they stand in `text`, on one line."""
@@ -176,11 +177,18 @@ def fold_text(text: str) -> list[str]:
 def screen_word(phrase: Sequence[str]) -> str:
     """A piece of text without which a plain ASCII text cannot hold the folded words `phrase`.
 
-    The longest word that nothing but itself is folded to; "" (in every text) where there is none.
+    A long word that nothing but itself is folded to; "" (in every text) where there is none.
     The text is to be lower-cased and without apostrophes.
     """
-    spelled = frozenset(_abbreviations().values())
-    return max((word for word in phrase if word not in spelled), key=len, default="")
+    spelled, kinds = _spelled(), kind_words()
+    own = [word for word in phrase if word not in spelled]
+    # A name's own word tells more than its kind, which most answers say.
+    return max(own, key=lambda word: (word not in kinds, len(word)), default="")
+
+
+@cache
+def _spelled() -> frozenset[str]:
+    return frozenset(_abbreviations().values())
 
 
 def sentence_bounds(tokens: Tokens) -> list[tuple[int, int]]:

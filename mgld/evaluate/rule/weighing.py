@@ -65,10 +65,10 @@ def know_landmark(names: Names, places: Places) -> Landmark:
             capitals |= {"".join(phrase).upper(), ".".join(phrase).upper()}
         else:
             screens.add(screen_word(phrase))
-    shortest = [
-        each for each in screens if not any(other != each and other in each for other in screens)
-    ]
-    return Landmark(names, places, tuple(shortest), tuple(capitals))
+    own = screen_word(names.own)
+    # "Eiffelturm" needs no look of its own where "eiffel" is looked for.
+    screens = {each for each in screens if own not in each} | {own} if own else screens
+    return Landmark(names, places, tuple(screens), tuple(capitals))
 
 
 class Weighed(NamedTuple):
@@ -196,9 +196,8 @@ def _claimed(said: Said, first: int, end: int, taken: set[int]) -> Rival | None:
     """The first name that a sentence claims beside the landmark's own."""
     tokens = said.tokens
     words = tokens.words
-    for at in range(first, end):
-        if words[at] not in word_set("firm"):
-            continue
+    firm = word_set("firm")
+    for at in [cue for cue in range(first, end) if words[cue] in firm]:
         start = clause_start(tokens, at, first)
         if negated(words, start, at + 1) or words[at + 1 : at + 2] == ["of"]:
             continue
