@@ -70,10 +70,10 @@ def _show(found: JudgeComparison, top: int) -> None:
     for level, counts in zip(LEVELS, agreed.matrix, strict=True):
         click.echo(f"{level:<16}" + "".join(f"{count:>16,}" for count in counts))
     click.echo(f"they differ on {len(found.differences):,} questions")
-    for each in found.differences[:top]:
-        click.echo(_line(f"{each.question_id}, {each.landmark}: {each.first} / {each.second}"))
-        click.echo(f"  first:  {_line(each.first_explanation)}")
-        click.echo(f"  second: {_line(each.second_explanation)}")
+    for case in found.differences[:top]:
+        click.echo(_line(f"{case.question_id}, {case.landmark}: {case.first} / {case.second}"))
+        click.echo(f"  first:  {_line(case.first_explanation)}")
+        click.echo(f"  second: {_line(case.second_explanation)}")
     if len(found.differences) > top:
         click.echo(f"and {len(found.differences) - top:,} more; --json has all")
 

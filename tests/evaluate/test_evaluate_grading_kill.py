@@ -8,7 +8,7 @@ import pytest
 from grading_kills import CONCURRENCY, KILLS, MODEL, kill_run
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(KILLS, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(KILLS, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("spec", [MODEL, "rule"])
 def test_kills(tmp_path: Path, spec: str, kills: int) -> None:
     found = kill_run(tmp_path, spec, kills, seed=kills)
