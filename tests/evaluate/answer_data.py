@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import random
 import sys
+import time
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -127,30 +128,27 @@ def start_asking(asked: AnswerSettings, folder: Path, path: Path | None) -> Fork
 
 
 def kill_at_random(
-    asked: AnswerSettings,
-    folder: Path,
-    path: Path | None,
-    *,
-    kills: int,
-    seconds: float,
-    seed: int = 0,
+    asked: AnswerSettings, folder: Path, path: Path | None, *, kills: int, seed: int = 0
 ) -> list[int]:
-    """Kill runs at random moments of up to `seconds`; whole answers that were there at each kill.
+    """Kill runs at random moments; whole answers that were there at each kill.
 
-    A run that ends before its moment is finished; another one begins in a folder of its own, so
-    that every kill falls into a run with something left to do. The last run is finished.
+    A moment is a random number of answers beyond those that a run began with, and up to 20 ms, or
+    where the number is 0 up to a second: so kills fall everywhere, whatever the machine's speed. A
+    run that ends before is finished, and the next begins in a folder of its own.
     """
-    moments, there = random.Random(seed), []
-    number = 0
+    moments, there, number = random.Random(seed), [], 0
     while len(there) < kills:
         run = folder / str(number)
+        began = _lines(run)
+        target = moments.randrange(began, DRAWS * QUESTIONS + 1)
         process = start_asking(asked, run, path)
-        process.join(moments.uniform(0.0, seconds))
+        while process.exitcode is None and _lines(run) < target:
+            time.sleep(0.001)
+        process.join(moments.uniform(0.0, 0.02 if target > began else 1.0))
         if process.exitcode is None:
             process.kill()
             process.join()
-            lines = run / "answers.jsonl"
-            there.append(lines.read_bytes().count(b"\n") if lines.exists() else 0)
+            there.append(_lines(run))
         else:
             assert process.exitcode == 0
             number += 1
@@ -158,3 +156,8 @@ def kill_at_random(
     process.join()
     assert process.exitcode == 0
     return there
+
+
+def _lines(run: Path) -> int:
+    file = run / "answers.jsonl"
+    return file.read_bytes().count(b"\n") if file.exists() else 0

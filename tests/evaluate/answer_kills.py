@@ -51,14 +51,9 @@ def measure(folder: Path, *, kills: int = KILLS) -> list[dict[str, Any]]:
 
 
 def _kill(asked: AnswerSettings, folder: Path, kills: int) -> dict[str, Any]:
-    import time
-
-    start_asking(asked, folder / "warm", None).join()  # the server of processes, files in caches
-    began = time.monotonic()
     start_asking(asked, folder / "whole", None).join()
-    seconds = time.monotonic() - began
     whole = {key: row["text"] for key, row in rows(folder / "whole").items()}
-    there = kill_at_random(asked, folder / "killed", None, kills=kills, seconds=0.9 * seconds)
+    there = kill_at_random(asked, folder / "killed", None, kills=kills)
     lost = twice = different = runs = 0
     for run in (folder / "killed").iterdir():
         lines = (run / "answers.jsonl").read_text().splitlines()

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from hub_build import landmark_name
 
 from mgld.cli import main
-from mgld.evaluate.answering import load_run
+from mgld.evaluate.answering import answer_questions, load_run
 
 
 def answer(build: Path, out: Path, *arguments: str, model: str = "plain:a") -> Result:
@@ -74,23 +74,15 @@ def test_wrong_calls_and_missing_draws(answer_build: Path, plugin: Path, tmp_pat
     assert ": 0, 1, 2, 3, 4" in done.stdout
 
 
-def killed(
-    answer_build: Path, tmp_path: Path, path: Path | None, asked: Any, kills: int, seconds: float
-) -> list[int]:
-    """Kill, finish, and hold every run against one that was not killed."""
-    from mgld.evaluate.answering import answer_questions
-
-    answer_questions(asked, tmp_path / "whole")
-    there = kill_at_random(asked, tmp_path / "killed", path, kills=kills, seconds=seconds)
-    expected = {key: row["text"] for key, row in rows(tmp_path / "whole").items()}
-    for run in (tmp_path / "killed").iterdir():
-        assert {key: row["text"] for key, row in rows(run).items()} == expected
-    return there
-
-
 def test_killed_at_random_moments_no_draw_is_lost_and_none_twice(
     answer_build: Path, plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """More of them, with real models: test_evaluate_answer_kills.py."""
+    asked = settings(answer_build)
+    answer_questions(asked, tmp_path / "whole")
     monkeypatch.setenv("PLAIN_SECONDS", "0.01")  # 0.5 s of answering
-    there = killed(answer_build, tmp_path, plugin, settings(answer_build), 6, 0.9)
+    there = kill_at_random(asked, tmp_path / "killed", plugin, kills=6)
     assert any(0 < number < 50 for number in there)
+    expected = rows(tmp_path / "whole")
+    for run in (tmp_path / "killed").iterdir():
+        assert rows(run) == expected
