@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from openai import OpenAI
 
 OPENAI_URL = "https://api.openai.com/v1"
+MOST_BYTES = 32 * 2**20
+"""No reply is larger; what is, unpacked, would fill the memory."""
 _KEY_LIKE = re.compile(r"\bsk-[\w*.-]{3,}|(?i:bearer)\s+\S+")
 
 
@@ -96,7 +98,7 @@ async def post(session: aiohttp.ClientSession, url: str, content: bytes) -> Http
 
     try:
         async with session.post(url, data=content, allow_redirects=False) as response:
-            raw = await response.read()
+            raw = await _read(response)
             return HttpReply(response.status, raw, _retry_after(response.headers))
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
         # Without a connection nothing was sent.
@@ -106,6 +108,17 @@ async def post(session: aiohttp.ClientSession, url: str, content: bytes) -> Http
     except aiohttp.ClientError as error:
         message = f"{type(error).__name__}: {error}".rstrip(": ")
         raise NoReplyError(message, paid=True) from error
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    parts, size = [], 0
+    async for part in response.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > MOST_BYTES:
+            response.close()
+            raise NoReplyError(f"a reply of more than {MOST_BYTES:,} bytes", paid=True)
+    return b"".join(parts)
 
 
 def without_key(raw: bytes, http_status: int, settings: LlmSettings) -> bytes:
