@@ -88,7 +88,11 @@ def kill_run(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     in_flight: list[int] = []
     with start_server(FAULTS) as server:
         for _ in range(kills):
+            served = server.stats(whole=False)["billed_online"]
             process = start(ledger, server, number)
+            # At work, however long its start takes: else there may be nothing in flight to lose.
+            while process.poll() is None and server.stats(whole=False)["billed_online"] == served:
+                time.sleep(0.01)
             time.sleep(draw.uniform(0.02, 0.25))
             assert process.poll() is None, "it was done before the kill"
             process.kill()
