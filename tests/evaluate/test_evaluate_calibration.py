@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -15,9 +16,11 @@ from mgld.evaluate.calibration import load_sets
 from mgld.evaluate.grading import read_cases
 from mgld.evaluate.human_labels import HumanLabel, write_labels
 from mgld.evaluate.judge_card import card_text
+from mgld.evaluate.judges import load_judge
 from mgld.evaluate.judges.shown import answers_sha256
 from mgld.evaluate.records import LEVELS, Verdict
 
+CARD = Path(__file__).parents[2] / "cards" / "judge-rule.md"
 LABELS = {each.id: each.level for each in load_sets()}
 
 
@@ -224,3 +227,20 @@ def test_the_attack_command() -> None:
     assert "always 'null': accuracy 0.0%" in result.output
     found = json.loads(run("attack", "--judge", "rule", "--questions", 1, "--json").output)
     assert found["report"]["questions"] == 1
+
+
+def test_the_rule_judge_reaches_what_it_must_and_its_card_says_what_it_reaches() -> None:
+    found = calibrate(load_judge("rule"))
+    assert found.agreement.quadratic_kappa >= 0.8
+    card = CARD.read_text(encoding="utf-8")
+    again = (
+        "write it again: mgld judge calibrate --judge rule --attacks 20 --card cards/judge-rule.md"
+    )
+    for said in (
+        found.prompt_hash,
+        found.labels_sha256,
+        f"**{found.agreement.quadratic_kappa:.3f}**",
+        f"worse: {found.too_low}.",
+    ):
+        assert said in card, again
+    assert "Attacks that worked" not in card
