@@ -17,8 +17,8 @@ _BUILTIN_NOTE = (
     "**The labels are ours, not a panel's**: one author wrote the answers and gave the levels by "
     "stated rules (`mgld/evaluate/calibration/README.md`). Hard kinds are there on purpose, so the "
     "numbers say how the judge treats kinds of answers, not how often it is right about a model's. "
-    "The `rule` judge was worked on with most of it in view; that file has its results on sets that "
-    "it had not seen."
+    "The `rule` judge was worked on with most of it in view; that file has its results on sets "
+    "that it had not seen."
 )
 
 
