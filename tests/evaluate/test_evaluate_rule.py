@@ -5,7 +5,9 @@ import time
 import pytest
 
 from mgld.evaluate import rule_judge
+from mgld.evaluate.judges.rule import known_landmark
 from mgld.evaluate.records import Verdict
+from mgld.evaluate.rule.weighing import Landmark, weigh
 
 LANDMARKS: dict[str, tuple[str, list[str], list[str], str | None]] = {
     "eiffel": ("Eiffel Tower", [], ["Paris", "France"], "tower"),
@@ -198,3 +200,18 @@ def test_time_is_linear_and_long_answers_are_not_read(padding: str) -> None:
     just_short = (padding * 8000)[:7900] + " Eiffel Tower"
     judge("eiffel", *[just_short] * 5)
     assert time.perf_counter() - started < 2
+
+
+def test_the_quick_look_changes_no_verdict() -> None:
+    class Open(Landmark):
+        def may_be_in(self, text: str) -> bool:
+            return True
+
+    answers = [answer for _, answer in [*IDENTIFIES, *HINTS, *NEITHER]]
+    seen = 0
+    for name, aliases, hints, label in LANDMARKS.values():
+        landmark = known_landmark(name, tuple(aliases), tuple(hints), label)
+        for answer in answers:
+            seen += not landmark.may_be_in(answer)
+            assert weigh(answer, landmark).weight == weigh(answer, Open(*landmark)).weight
+    assert seen > len(answers)  # It does save work.

@@ -37,7 +37,7 @@ class RuleJudge:
         """Judge every case in order. A question that names its landmark leaves it unscored."""
         for index, case in enumerate(cases):
             truth = case.question.truth
-            landmark = _landmark(
+            landmark = known_landmark(
                 truth.name, tuple(truth.aliases), tuple(truth.place_hints), truth.label
             )
             if find_mentions(_asked(case.question.text), landmark.names):
@@ -64,7 +64,7 @@ def rule_judge(
         raise ValueError(f"{len(answers)} answers; a level is said of at most {DRAWS}")
     if not truth.strip():
         raise ValueError("no name to compare answers with")
-    landmark = _landmark(truth, tuple(aliases), tuple(hints), label)
+    landmark = known_landmark(truth, tuple(aliases), tuple(hints), label)
     return _verdict(landmark, [*answers, *[None] * (DRAWS - len(answers))])
 
 
@@ -75,9 +75,10 @@ def rule_hash() -> str:
 
 
 @lru_cache(maxsize=4096)
-def _landmark(
+def known_landmark(
     name: str, aliases: tuple[str, ...], hints: tuple[str, ...], label: str | None
 ) -> Landmark:
+    """What answers are compared with, kept for the landmarks judged last."""
     names = landmark_names(name, aliases, label)
     places = landmark_places([*hints, *split_name(name).places, *_places_in(name)])
     return know_landmark(names, places)

@@ -129,9 +129,9 @@ class Tokens:
         apostrophe = ("'" in text or "’" in text) and _ELISION.search(text)
         self.text = text
         self.raws: list[str] = (_TOKEN_ELIDED if apostrophe else _TOKEN).findall(text)
-        words, caps = zip(*map(_fold, self.raws), strict=True) if self.raws else ((), ())
-        self.words: list[str] = list(words)
-        self.caps: list[bool] = list(caps)
+        folded = list(map(_fold, self.raws))
+        self.words = [word for word, _ in folded]
+        self.caps = [capital for _, capital in folded]
         self.said = frozenset(self.words)
         self.cased = not text.isupper() and not text.islower() and text != text.lower()
 

@@ -5,6 +5,8 @@ Definition: docs/definitions.md, "Grading".
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from typing import NamedTuple
 
 from mgld.annotate.wording import words as as_set
@@ -26,6 +28,8 @@ from mgld.evaluate.rule.reading import Tokens, screen_word, tokenize
 from mgld.evaluate.rule.unspaced import STAND_IN, find_unspaced, mostly_spaced
 from mgld.evaluate.rule.words import word_set
 
+# Letters that lose more than an accent when they are folded, and all other scripts.
+_NOT_PLAIN = re.compile("[łøđðþæœßŁØĐÐÞÆŒıİ\u0250-\u2012\u2020-\U0010ffff]")
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")
 _NOT_NAMED = frozenset(("in", "at", "by", "from", "inside", "within", "one"))
 _SUBJECT_ENDS = ("is", "was", "are", "stands", "rises", ",")
@@ -37,7 +41,7 @@ MOST_NAMES = 10
 
 
 class Landmark(NamedTuple):
-    """What the rule compares answers with. An answer in plain ASCII must hold one of
+    """What the rule compares answers with. An answer in Latin letters must hold one of
     `screens` (in any case) or of `capitals` to name the landmark or one of its places."""
 
     names: Names
@@ -47,8 +51,12 @@ class Landmark(NamedTuple):
 
     def may_be_in(self, text: str) -> bool:
         """False where a text surely says neither a name nor a place; a quick look."""
-        if not text.isascii() or any(each in text for each in self.capitals):
+        if any(each in text for each in self.capitals):
             return True
+        if not text.isascii():
+            if _NOT_PLAIN.search(text):
+                return True
+            text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
         plain = text.lower().replace("'", "")
         return any(screen in plain for screen in self.screens)
 
