@@ -50,6 +50,7 @@ class LlavaSource:
             if number < start:
                 continue
             name = str(row.get("id", number)) if isinstance(row, dict) else str(number)
+            name = name.encode(errors="replace").decode()
             try:
                 yield _sample(name, row)
             except _Error as error:
@@ -101,5 +102,7 @@ def _check_path(image: Any) -> None:
     if not isinstance(image, str) or not image:
         raise _Error("bad_row", "`image` is no path")
     path = PurePosixPath(image)
-    if path.is_absolute() or ".." in path.parts or "\\" in image or "\0" in image:
+    if "\0" in image or image != image.encode(errors="replace").decode():
+        raise _Error("bad_row", "`image` is no path")
+    if path.is_absolute() or ".." in path.parts or "\\" in image:
         raise _Error("bad_path", f"{image!r} leads out of the image folder")

@@ -83,8 +83,11 @@ def place_image(turns: Sequence[Turn], *, has_image: bool) -> tuple[Turn, ...]:
     is where a question about an image has it. Turns before the first user turn (system apart) and
     after the last answer are left out: nothing in them would be supervised.
 
-    SampleError: no answer, several images, a placeholder without an image or in an answer.
+    SampleError: no answer, several images, a placeholder without an image or in an answer, a text
+    that is no Unicode (a half surrogate pair, which JSON can write).
     """
+    if not all(_is_unicode(turn.content) for turn in turns):
+        raise SampleError("bad_text", "half a surrogate pair")
     kept = _from_question_to_answer(turns)
     marked = [at for at, turn in enumerate(kept) if IMAGE_TOKEN in turn.content]
     if not has_image:
@@ -101,6 +104,14 @@ def place_image(turns: Sequence[Turn], *, has_image: bool) -> tuple[Turn, ...]:
     text = turn.content.replace(IMAGE_TOKEN, "").strip()
     kept[marked[0]] = replace(turn, content=f"{IMAGE_TOKEN}\n{text}".strip())
     return tuple(kept)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _from_question_to_answer(turns: Sequence[Turn]) -> list[Turn]:
