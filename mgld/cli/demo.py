@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 def demo(out: Path, landmarks: int | None, seed: int, workers: int | None) -> None:
     """Build a small procedural world with the shipped encoder and show it: minutes, no network.
 
+    A stand-in for a vision-language model then answers the test questions, and is graded.
+
     Run again it goes on where it was, or finds everything done.
     """
     from mgld.build.progress import shown_progress
@@ -68,6 +70,18 @@ def _show(out: Path, summary: DemoSummary) -> None:
         lines.append(
             ("known", f"RSR tells often taught from never taught with an AUC of {summary.auc:.3f}")
         )
+    evaluation = summary.evaluation
+    if evaluation is not None:
+        levels = ", ".join(f"{count:,} {level}" for level, count in evaluation.levels.items())
+        lines += [
+            (
+                "model",
+                f"{evaluation.model} (a stand-in: the encoder and a few sentences) recognises "
+                f"{evaluation.recognised:,} of {evaluation.scored:,} test landmarks",
+            ),
+            ("levels", f"{levels}; judged by {evaluation.judge}"),
+            ("answers", f"{evaluation.report}  (the report leads there)"),
+        ]
     lines += [
         ("load", f'mgld.load("{out.as_posix()}", "{summary.config_name}", split="train")'),
         ("time", f"{minutes} min {seconds:02d} s"),

@@ -1,4 +1,4 @@
-"""The demo: a small world built, scored, split and shown, without a network or a GPU."""
+"""The demo: a small world built, scored, split, asked about, graded and shown; offline, no GPU."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from mgld.build.progress import Progress
+    from mgld.report.demo_evaluation import DemoEvaluation
 
 # As many landmarks as two cores build and show in well under three minutes.
 DEFAULT_LANDMARKS = 1000
@@ -22,7 +23,8 @@ class DemoSummary:
 
     `first`: share of records whose own name ranks first among `names`; `auc`: of RSR, landmarks
     taught often against never taught, None where the world lacks one of the two; `config_name`: a
-    subset that can be loaded.
+    subset that can be loaded; `evaluation`: of a stand-in, None where no record is set aside as
+    test.
     """
 
     report: Path
@@ -35,6 +37,7 @@ class DemoSummary:
     median_rank: float
     auc: float | None
     config_name: str
+    evaluation: DemoEvaluation | None
     seconds: float
 
 
@@ -43,12 +46,16 @@ def run_demo(
 ) -> DemoSummary:
     """Build a world of `landmarks` with the `nano` encoder in `out` and write `out/report.html`.
 
+    A stand-in for a vision-language model answers its test questions and the rule judge grades it:
+    `out/evaluation/report.html`, which the report leads to.
+
     What is there already is kept: a second run only looks and renders again. `seed` keys the draws
     of the build (images, questions, splits); the world itself is the one `nano` was taught from.
-    Raises what `mgld.build.build_dataset` raises.
+    Raises what `mgld.build.build_dataset` and `evaluate_demo` raise.
     """
     from mgld.build import BuildConfig, BuildView, build_dataset
     from mgld.figures import rank_auc, read_records
+    from mgld.report.demo_evaluation import evaluate_demo
     from mgld.report.page import require_packages, write_report
     from mgld.world import read_ground_truth
 
@@ -56,12 +63,14 @@ def run_demo(
     require_packages()  # before the minutes of building, not after them
     config = BuildConfig(source=f"world:{landmarks}", encoder="nano", seed=seed)
     build_dataset(config, out, workers=workers, progress=progress)
+    view = BuildView(out)
+    records = read_records(view)
+    test = int(records.test.sum())
+    evaluation = evaluate_demo(out, seed=seed, progress=progress) if test else None
     report = out / "report.html"
     progress.note(f"report: writing {report}")
     write_report(out, report)
 
-    view = BuildView(out)
-    records = read_records(view)
     truth = read_ground_truth(view.source_root())
     auc = None
     if truth is not None:
@@ -75,11 +84,12 @@ def run_demo(
         images=view.table("catalog", "images", ["image_id"]).num_rows,
         landmarks=view.table("catalog", "landmarks", ["landmark_id"]).num_rows,
         records=len(records),
-        test=int(records.test.sum()),
+        test=test,
         names=records.names,
         first=float(np.mean(records.rank == 1)) if len(records) else 0.0,
         median_rank=float(np.median(records.rank)) if len(records) else 0.0,
         auc=auc,
+        evaluation=evaluation,
         config_name=f"hds{records.subset_size}" if records.subset_size else "full",
         seconds=time.monotonic() - began,
     )

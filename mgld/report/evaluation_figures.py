@@ -41,9 +41,11 @@ def draw_run(metrics: RunMetrics, *, width: float = WIDE) -> list[Drawing]:
     return drawings
 
 
-def run_plots(metrics: RunMetrics) -> dict[str, Plot]:
-    """The figures for the page, by name."""
-    plots = {}
+def run_plots(metrics: RunMetrics) -> dict[str, Plot | None]:
+    """The figures for the page by name, None for one that has nothing to show."""
+    plots: dict[str, Plot | None] = dict.fromkeys(
+        ("levels", "identified", *(f"levels-{name}" for name in _VALUES))
+    )
     narrow = {drawing.name: drawing for drawing in draw_run(metrics, width=NARROW)}
     for drawing in draw_run(metrics):
         text = ""

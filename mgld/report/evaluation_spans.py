@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_QUOTES: Final = " \"'.,;:()[]“”‘’"
+from mgld.evaluate.judges.spans import MIN_WORDED
+
+_STOPS: Final = " .,;:"
+_QUOTES: Final = _STOPS + "\"'()[]“”‘’"
 _TYPOGRAPHY: Final = {"'": "['’‘]", '"': '["“”]', "-": "[-–—]"}
 _ALIKE: Final = {other: said for said in _TYPOGRAPHY.values() for other in said[1:-1]}
 
@@ -16,7 +19,9 @@ def cut_at_span(text: str, span: str) -> list[str]:
     Whatever the case, the blanks and the typography of quotation marks and dashes: judges quote
     freely. Only the first place counts. The parts together are `text`.
     """
-    for wanted in (span, span.strip(_QUOTES)):
+    if sum(letter.isalnum() for letter in span) < MIN_WORDED:
+        return [text]
+    for wanted in (span.strip(_STOPS), span.strip(_QUOTES)):
         words = wanted.split()
         pattern = r"\s+".join(
             "".join(_ALIKE.get(letter, re.escape(letter)) for letter in word) for word in words

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime
 import math
+import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -62,7 +64,7 @@ def write_report(build_dir: str | Path, out_file: str | Path) -> None:
     """
     require_packages()
     view = BuildView(build_dir)
-    context = _context(view, Path(build_dir))
+    context = _context(view, Path(build_dir)) | {"evaluation": _evaluation(view, Path(out_file))}
     text = (
         environment()
         .get_template("page.html")
@@ -156,6 +158,22 @@ def is_procedural(view: BuildView) -> bool:
     from mgld.world import read_ground_truth
 
     return read_ground_truth(view.source_root()) is not None
+
+
+def _evaluation(view: BuildView, out_file: Path) -> dict[str, Any] | None:
+    """The evaluation in the build's own folder, which the demo makes: its address and headline."""
+    from mgld.report.demo_evaluation import FOLDER
+    from mgld.report.evaluation_read import read_evaluated
+
+    page = view.root / FOLDER / "report.html"
+    if not page.is_file():
+        return None
+    try:
+        metrics = read_evaluated(page.parent, "rule").metrics
+    except (OSError, ValueError):
+        return None  # half done, or somebody's own: this page is about the build
+    address = Path(os.path.relpath(page.resolve(), out_file.resolve().parent)).as_posix()
+    return {"address": quote(address), "metrics": metrics}
 
 
 def _headline(records: ScoredRecords) -> dict[str, float]:

@@ -12,7 +12,8 @@ from hostile_source import write_hostile_source
 from mgld.report import write_report
 from mgld.world import write_world
 
-sys.path.append(str(Path(__file__).parents[1] / "llm"))  # the loopback endpoint, `openai_server`
+for folder in ("llm", "hub"):  # the loopback endpoint, `openai_server`; a build made by hand
+    sys.path.append(str(Path(__file__).parents[1] / folder))
 
 
 @pytest.fixture(scope="session")
@@ -62,4 +63,53 @@ def asked_page(asked_build, tmp_path_factory):
 
     path = tmp_path_factory.mktemp("page") / "annotations.html"
     write_annotations(asked_build, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory):
+    """A graded run of 40 questions. Do not change it."""
+    from graded_run import plain_run
+
+    return plain_run(tmp_path_factory.mktemp("run") / "run")
+
+
+@pytest.fixture(scope="session")
+def run_page(run_folder, tmp_path_factory):
+    """The page of its evaluation."""
+    from mgld.report.evaluation import write_evaluation_report
+
+    path = tmp_path_factory.mktemp("page") / "evaluation.html"
+    write_evaluation_report(run_folder, None, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def hostile_run_page(tmp_path_factory):
+    """The page of a run in which every text attacks."""
+    from graded_run import hostile_run
+
+    from mgld.report.evaluation import write_evaluation_report
+
+    folder = hostile_run(tmp_path_factory.mktemp("run") / "hostile")
+    path = tmp_path_factory.mktemp("page") / "hostile-evaluation.html"
+    write_evaluation_report(folder, None, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def pictured_run(tmp_path_factory):
+    """A run on a dataset of ten questions that have pictures, judged by the rule."""
+    from graded_run import pictured_run
+
+    return pictured_run(tmp_path_factory.mktemp("pictured"))
+
+
+@pytest.fixture(scope="session")
+def pictured_page(pictured_run, tmp_path_factory):
+    """The page of its evaluation, with pictures."""
+    from mgld.report.evaluation import write_evaluation_report
+
+    path = tmp_path_factory.mktemp("page") / "pictured.html"
+    write_evaluation_report(pictured_run, None, path, images=True)
     return path

@@ -7,6 +7,9 @@ import re
 from click.testing import CliRunner
 
 from mgld.cli import main
+from mgld.evaluate.answering import AnswerSettings
+from mgld.evaluate.records import Decoding
+from mgld.report.demo_evaluation import MODEL, TEMPERATURE, is_outdated
 
 
 def demo(out, *arguments):
@@ -33,11 +36,29 @@ def test_demo_builds_shows_and_says_how_to_load(tmp_path):
     # The page names the same subset.
     assert f"<code>{config}</code>" in page
 
+    # A stand-in answered the test questions, and the page leads to what came of it.
+    evaluation = out / "evaluation" / "report.html"
+    answers = evaluation.read_text(encoding="utf-8")
+    assert "A stand-in, not a vision-language model." in answers
+    assert "What a model recognises" in page and 'href="evaluation/report.html"' in page
+    assert "no vision-language model" in page
+    assert "standin:nano (a stand-in" in first.output and str(evaluation) in first.output
+    assert "Generating" not in first.output  # a library's own bars
+
     manifest = (out / "manifest.json").read_bytes()
     again = demo(out)
     assert again.exit_code == 0, again.output
     assert "embeddings/images: 1 shards up to date" in again.output
     assert (out / "manifest.json").read_bytes() == manifest
+    assert "draws up to date" in again.output
+    assert evaluation.read_text(encoding="utf-8") == answers
+
+    same = AnswerSettings(model=MODEL, data=str(out), decoding=Decoding(temperature=TEMPERATURE))
+    assert not is_outdated(evaluation.parent, same)
+    assert is_outdated(evaluation.parent, same.model_copy(update={"seed": 1}))
+    card = out / "dataset" / "README.md"
+    card.write_text(card.read_text().replace("sha256:", "sha256:0"), encoding="utf-8")
+    assert is_outdated(evaluation.parent, same)
 
 
 def test_demo_refuses_a_folder_that_is_something_else(tmp_path):
@@ -46,6 +67,11 @@ def test_demo_refuses_a_folder_that_is_something_else(tmp_path):
     assert result.exit_code == 1
     assert "Traceback" not in result.output
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_somebody_elses_run_is_not_removed(pictured_run):
+    asked = AnswerSettings(model=MODEL, data="elsewhere", seed=5)
+    assert not is_outdated(pictured_run, asked)
 
 
 def test_demo_of_no_landmarks_is_wrong_usage(tmp_path):

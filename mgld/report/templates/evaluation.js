@@ -137,7 +137,5 @@
     text: (index) => words(cases[index]),
     show,
   });
-})().catch(() => {
-  document.getElementById("none").textContent = "The cases cannot be shown: this browser is too old for this page. Any of 2023 or later will do.";
-  document.getElementById("none").hidden = false;
-});
+  document.getElementById("unscripted").hidden = true;
+})();
