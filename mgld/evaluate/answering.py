@@ -7,75 +7,61 @@ settings, another dataset or another model in is refused.
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-import mgld
 from mgld.evaluate.answer_file import AnswerFile, Setting
-from mgld.evaluate.answer_prompts import PromptName, answer_prompt, render, shows_image
+from mgld.evaluate.answer_prompts import answer_prompt, render, shows_image
 from mgld.evaluate.models.base import Asked, Model, ModelOptions, load_model
 from mgld.evaluate.questions import (
-    DatasetIdentity,
     ImageReader,
     QuestionSet,
     open_questions,
     read_questions,
     save_questions,
 )
-from mgld.evaluate.records import DRAWS, Answer, Decoding, Question
-from mgld.files import write_text_atomically
-from mgld.llm.settings import LlmSettings
+from mgld.evaluate.records import Answer, Question
+from mgld.evaluate.run_file import (
+    RUN_FILE,
+    AnswerRun,
+    AnswerSettings,
+    load_run,
+    package_versions,
+    save_run,
+)
 from mgld.schema import Record
+
+__all__ = [
+    "RUN_FILE",
+    "AnswerCounts",
+    "AnswerRun",
+    "AnswerSettings",
+    "Progress",
+    "answer_questions",
+    "load_run",
+]
 
 ANSWERS_FILE: Final = "answers.jsonl"
 QUESTIONS_FILE: Final = "questions.jsonl"
-RUN_FILE: Final = "run.yaml"
 _ELSEWHERE = "elsewhere"
 """Prompt version of answers from a file: what was asked there is not known here."""
-_PACKAGES = ("torch", "transformers", "tokenizers", "pillow", "datasets", "openai", "numpy")
-_BOUND = ("model", "config", "split", "revision", "limit", "draws", "seed", "prompt", "decoding")
-_BOUND_TOO = ("batch_size", "send_seed")
-
-
-class AnswerSettings(Record):
-    """What is asked of whom. `model`: see `load_model`; `data`: a dataset, build folder or Hub id.
-
-    limit: only the first so many questions. seed: of all sampling. batch_size: questions that a
-    local model takes at once; part of what a run is, since rounding depends on it. send_seed: send
-    seeds to an endpoint, too.
-    """
-
-    model: str
-    data: str
-    config: str = "eval"
-    split: str = "test"
-    revision: str | None = None
-    limit: int | None = Field(default=None, ge=1)
-    draws: int = Field(default=DRAWS, ge=1)
-    seed: int = Field(default=0, ge=0)
-    prompt: PromptName = "question"
-    decoding: Decoding = Field(default_factory=Decoding)
-    batch_size: int = Field(default=8, ge=1)
-    send_seed: bool = False
-    device: str | None = None
-    llm: LlmSettings = Field(default_factory=LlmSettings)
-
-
-class AnswerRun(Record):
-    """`run.yaml`. `model_id`, `model_identity`: as the model says, see `Model`."""
-
-    settings: AnswerSettings
-    prompt_version: str
-    dataset: DatasetIdentity
-    model_id: str
-    model_identity: dict[str, Any] = Field(default_factory=dict)
-    versions: dict[str, str]
+_BOUND = (
+    "model",
+    "config",
+    "split",
+    "revision",
+    "limit",
+    "draws",
+    "seed",
+    "prompt",
+    "decoding",
+    "batch_size",
+    "send_seed",
+)
+"""Settings that all answers of a folder have in common."""
 
 
 class AnswerCounts(Record):
@@ -147,11 +133,11 @@ def answer_questions(
             prompt_version=prompt_version,
             dataset=asked_about.identity,
             model_id=model.id,
-            versions=_versions(),
+            versions=package_versions(),
         )
         if before is None:
             save_questions(asked_about.questions, folder / QUESTIONS_FILE)
-            _save_run(folder, run)
+            save_run(folder, run)
         if retry_errors:
             file.drop_errors()
         began, total = len(file), len(ids) * settings.draws
@@ -164,33 +150,15 @@ def answer_questions(
                         f"{folder}: answers were made by {model.id} with {run.model_identity}; it "
                         f"has {identity} now; give another --out"
                     )
-                _save_run(folder, run.model_copy(update={"model_identity": identity}))
+                save_run(folder, run.model_copy(update={"model_identity": identity}))
             _ask(model, settings, prompt_version, asked_about, file, progress)
         return _count(file, ids, settings.draws, began)
-
-
-def load_run(folder: str | Path) -> AnswerRun:
-    """`run.yaml` of a run's folder. FileNotFoundError, or ValueError where it is none."""
-    path = Path(folder) / RUN_FILE
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{folder} is no run: it has no {RUN_FILE}; `mgld answer` makes one"
-        )
-    try:
-        return AnswerRun.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, ValidationError) as error:
-        raise ValueError(f"{path} is no run of this mgld: {error}") from error
-
-
-def _save_run(folder: Path, run: AnswerRun) -> None:
-    text = yaml.safe_dump(run.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    write_text_atomically(folder / RUN_FILE, text)
 
 
 def _require_same(
     folder: Path, run: AnswerRun, settings: AnswerSettings, prompt_version: str
 ) -> None:
-    for name in (*_BOUND, *_BOUND_TOO):
+    for name in _BOUND:
         there, here = getattr(run.settings, name), getattr(settings, name)
         if there != here:
             raise ValueError(
@@ -298,13 +266,3 @@ def _count(file: AnswerFile, ids: list[str], draws: int, began: int) -> AnswerCo
         dropped_bytes=file.dropped,
         missing_draws=[f"{each}: {', '.join(map(str, some))}" for each, some in lacking[:10]],
     )
-
-
-def _versions() -> dict[str, str]:
-    found = {"mgld": mgld.__version__, "python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -173,14 +173,13 @@ def _load(source: str, config: str, split: str, revision: str | None) -> Any:
 
 
 def _question(row: dict[str, Any]) -> Question:
-    text, answer = row.get("question"), row.get("answer")
+    said = {"user": row.get("question", ""), "assistant": row.get("answer", "")}
     if "conversation" in row:
         said = {turn["role"]: turn["content"] for turn in reversed(row["conversation"])}
-        text, answer = said["user"], said["assistant"]
     return Question(
         id=row["id"],
         landmark_id=row["landmark_id"],
-        text=text,
+        text=said["user"],
         image_sha256=row["image_sha256"],
         entities=row["entities"] or [],
         truth=Truth(
@@ -188,7 +187,7 @@ def _question(row: dict[str, Any]) -> Question:
             aliases=row["aliases"] or [],
             place_hints=row["place_hints"] or [],
             label=row["hierarchical_label"],
-            answer=answer or "",
+            answer=said["assistant"],
         ),
         natural_or_human_made=row["natural_or_human_made"],
         sim=row["sim"],

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mgld.evaluate.models.base import Asked, ModelOptions, OnAnswer
+from mgld.evaluate.models.hf_loading import Loaded, cached_commit, load
 from mgld.evaluate.models.sampling import Sampler
 from mgld.files import sha256_file
 
@@ -23,16 +24,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _OWN_FILES = ("*.safetensors", "*.bin", "*.json", "*.jinja", "*.model", "*.txt")
-
-
-@dataclass(frozen=True)
-class _Loaded:
-    model: Any
-    processor: Any
-    device: torch.device
-    dtype: str
-    end: frozenset[int]
-    pad: int
 
 
 @dataclass(frozen=True)
@@ -51,7 +42,7 @@ class HfModel:
         if not name.strip():
             raise ValueError("which model? write hf:OWNER/NAME or hf:FOLDER")
         self._name, self._options = name, options
-        self._loaded: _Loaded | None = None
+        self._loaded: Loaded | None = None
 
     @property
     def id(self) -> str:
@@ -69,7 +60,7 @@ class HfModel:
                 key.update(f"{path.name} {sha256_file(path)}\n".encode())
             which = {"files": f"sha256:{key.hexdigest()}"}
         else:
-            which = {"commit": _cached_commit(self._name)}
+            which = {"commit": cached_commit(self._name)}
         return {**which, "dtype": loaded.dtype}
 
     def answer(self, asked: Sequence[Asked], on_answer: OnAnswer) -> None:
@@ -126,7 +117,7 @@ class HfModel:
                     )
 
     def _generate(
-        self, loaded: _Loaded, batch: Sequence[tuple[Asked, Image | None]]
+        self, loaded: Loaded, batch: Sequence[tuple[Asked, Image | None]]
     ) -> Iterator[_Said]:
         """All draws of B questions, question by question: B x draws rows."""
         import torch
@@ -159,7 +150,7 @@ class HfModel:
 
     def _go_on(
         self,
-        loaded: _Loaded,
+        loaded: Loaded,
         inputs: Any,
         prefill: Any,
         tokens_R: torch.Tensor,
@@ -197,19 +188,10 @@ class HfModel:
         )
         return whole_RL[:, length:]
 
-    def _load(self) -> _Loaded:
+    def _load(self) -> Loaded:
         if self._loaded is None:
-            self._loaded = _load(self._name, self._options.device)
+            self._loaded = load(self._name, self._options.device)
         return self._loaded
-
-
-def _cached_commit(repository: str) -> str:
-    """The commit whose files the download cache has, as its folders are named."""
-    from huggingface_hub import try_to_load_from_cache
-
-    config = try_to_load_from_cache(repository, "config.json")
-    assert isinstance(config, str)  # the model was just loaded from there
-    return Path(config).parent.name
 
 
 def _picture(asked: Asked) -> Image | None:
@@ -218,7 +200,7 @@ def _picture(asked: Asked) -> Image | None:
     return decode_image(asked.read_image()).image if asked.read_image is not None else None
 
 
-def _inputs(loaded: _Loaded, batch: Sequence[tuple[Asked, Image | None]]) -> Any:
+def _inputs(loaded: Loaded, batch: Sequence[tuple[Asked, Image | None]]) -> Any:
     """What the processor makes of B prompts, left-padded, on the device."""
     conversations = []
     for asked, image in batch:
@@ -241,7 +223,7 @@ def _inputs(loaded: _Loaded, batch: Sequence[tuple[Asked, Image | None]]) -> Any
     return made.to(loaded.device, dtype=loaded.model.dtype)
 
 
-def _plain(loaded: _Loaded, new_tokens: int, **outputs: bool) -> Any:
+def _plain(loaded: Loaded, new_tokens: int, **outputs: bool) -> Any:
     """The most probable token, `new_tokens` times at most: what is sampled is decided before."""
     from transformers import GenerationConfig
 
@@ -255,7 +237,7 @@ def _plain(loaded: _Loaded, new_tokens: int, **outputs: bool) -> Any:
     )
 
 
-def _read(loaded: _Loaded, rows: list[list[int]], steps: int) -> Iterator[_Said]:
+def _read(loaded: Loaded, rows: list[list[int]], steps: int) -> Iterator[_Said]:
     """Each row up to its end token as text."""
     tokenizer = loaded.processor.tokenizer
     for row in rows:
@@ -271,39 +253,3 @@ def _repeat_rope_deltas(model: Any, questions: int, draws: int) -> None:
         deltas = getattr(module, "rope_deltas", None)
         if deltas is not None and deltas.shape[0] == questions:
             module.rope_deltas = deltas.repeat_interleave(draws, 0)
-
-
-def _load(name: str, device: str | None) -> _Loaded:
-    import torch
-    from transformers import AutoModelForImageTextToText, AutoProcessor, GenerationConfig
-
-    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    bfloat16 = where.type == "cuda" and torch.cuda.is_bf16_supported()
-    dtype = torch.bfloat16 if bfloat16 else torch.float32
-    kwargs = {"local_files_only": True, "trust_remote_code": False}
-    try:
-        processor = AutoProcessor.from_pretrained(name, **kwargs)
-        model = AutoModelForImageTextToText.from_pretrained(name, dtype=dtype, **kwargs)
-    except OSError as error:
-        if Path(name).is_dir():
-            raise ValueError(
-                f"{name} is no transformers image-text-to-text model: {error}"
-            ) from error
-        raise FileNotFoundError(
-            f"the model {name} is not on this machine; `hf download {name}` gets it"
-        ) from error
-    if not getattr(processor, "chat_template", None):
-        raise ValueError(f"{name} has no chat template: there is no way to put a question to it")
-    tokenizer = processor.tokenizer
-    tokenizer.padding_side = "left"
-    ends = model.generation_config.eos_token_id
-    ends = tokenizer.eos_token_id if ends is None else ends
-    end = frozenset([ends] if isinstance(ends, int) else ends or [])
-    pad = tokenizer.pad_token_id
-    if pad is None:
-        # Padding is masked, so which token it is has no effect.
-        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(min(end)) if end else "<pad>"
-        pad = tokenizer.pad_token_id
-    # Its defaults (a repetition penalty, a top-k) would be part of the decoding unseen.
-    model.generation_config = GenerationConfig()
-    return _Loaded(model.eval().to(where), processor, where, str(dtype).split(".")[1], end, pad)
