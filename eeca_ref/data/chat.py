@@ -135,12 +135,12 @@ class ChatFormat:
         """Whether a content holds a special token, other than a question the image's place."""
         if segment.is_template:
             return False
-        own = self._tokenize([segment.lead])[0] if segment.lead.strip() else []
-        allowed = sum(i in self._special_ids for i in own)
-        images = ids.count(self.image_id)
-        if images > (segment.role is Role.QUESTION):
+        if ids.count(self.image_id) > (segment.role is Role.QUESTION):
             return True
-        return sum(i in self._special_ids for i in ids) > allowed
+        if self._special_ids.isdisjoint(ids):
+            return False
+        own = self._tokenize([segment.lead])[0] if segment.lead.strip() else []
+        return _count(ids, self._special_ids) > _count(own, self._special_ids)
 
     def _segments(self, turns: Sequence[Turn]) -> tuple[list[_Segment], str]:
         turns = self._foldable(turns)
@@ -232,6 +232,10 @@ class ChatFormat:
     @cached_property
     def _special_ids(self) -> frozenset[int]:
         return special_ids(self.tokenizer) - {self.image_id}
+
+
+def _count(ids: list[int], among: frozenset[int]) -> int:
+    return sum(i in among for i in ids)
 
 
 def special_ids(tokenizer: Any) -> frozenset[int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -150,10 +151,10 @@ class TokenStore:
         unique = pc.unique(self._column("label").filter(samples)).to_pylist()
         return sorted(label for label in unique if label is not None)
 
-    def image(self, row: int) -> str | None:
-        """The image of a row, without its tokens."""
-        image: str | None = self._column("image")[row].as_py()
-        return image
+    def images(self) -> Iterator[list[str | None]]:
+        """The images of all rows, in order, in lists of some rows each."""
+        for batch in self._batches:
+            yield batch.column("image").to_pylist()
 
     def counts(self) -> dict[str, int]:
         """What is in the store, for manifests: `rows` = `samples` + every `skipped: STATUS`.

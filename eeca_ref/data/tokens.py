@@ -31,6 +31,8 @@ class Role(IntEnum):
 
 SUPERVISED = frozenset({Role.ANSWER, Role.END, Role.CAPTION})
 
+_IS_SUPERVISED = np.array([role in SUPERVISED for role in Role])
+
 WHY: dict[Role, str] = {
     Role.TEMPLATE: "the chat template's own: given to the model, never written by it",
     Role.SYSTEM: "the system's text is given to the model",
@@ -55,7 +57,7 @@ class Tokens:
     @property
     def supervised(self) -> npt.NDArray[np.bool_]:
         """bool [L]."""
-        return np.isin(self.roles, list(SUPERVISED))
+        return _IS_SUPERVISED[self.roles]
 
     @property
     def labels(self) -> npt.NDArray[np.int64]:

@@ -58,7 +58,9 @@ def test_what_comes_out_is_what_was_encoded(tmp_path: Path) -> None:
         assert store.lengths[row] == expected.spliced_length(12) <= 80
         assert store.supervised[row] == expected.supervised.sum()
         assert store.has_image[row] == (item.image is not None)
-        assert store.image(row) == item.image
+    assert [image for images in store.images() for image in images] == [
+        None if isinstance(item, Skipped) else item.image for item in ITEMS
+    ]
     assert store.lengths[3] == 80
     with pytest.raises(ValueError, match="row 2 is no sample: bad_row: no object"):
         store[2]
