@@ -19,7 +19,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[report,dev]'
 	touch $(STAMP)
 
-demo: $(STAMP)  ## the main job, offline: a small world built, scored, split and shown in a report
+demo: $(STAMP)  ## the main job, offline: a small world built, scored, split, asked about, graded and shown
 	$(BIN)/mgld demo --out out/demo
 
 test: $(STAMP) lint  ## lint, types and the whole test suite

@@ -16,7 +16,7 @@ import mgld
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": (
         "mgld.cli.demo:demo",
-        "World -> build -> scores -> subsets -> report, offline.",
+        "World -> build -> subsets -> answers -> report, offline.",
     ),
     "fetch": ("mgld.cli.fetch:fetch", "Download Google Landmarks v2: metadata and image archives."),
     "world": ("mgld.cli.world:world", "Write a procedural stand-in for Google Landmarks v2."),

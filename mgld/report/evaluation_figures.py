@@ -54,8 +54,8 @@ def run_plots(metrics: RunMetrics) -> dict[str, Plot | None]:
         elif drawing.name == "identified":
             assert metrics.draws is not None
             draws = metrics.draws
-            text = f"{draws.identified[draws.draws]:,} of {draws.questions:,} landmarks are named "
-            text += f"every time, {draws.identified[0]:,} never."
+            text = f"Of {draws.questions:,} questions, {draws.identified[draws.draws]:,} are "
+            text += f"answered with the landmark every time, {draws.identified[0]:,} never."
         else:
             name = drawing.name.removeprefix("levels-")
             text = _group_caption(getattr(metrics.breakdowns, name))
