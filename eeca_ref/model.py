@@ -92,6 +92,14 @@ class EecaForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type: i
         elif module is self and self.log_tau is not None:
             init.constant_(self.log_tau, self.config.log_tau)
 
+    @classmethod
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
+        """As in transformers. Loading makes all weights trainable: the vision tower's are not."""
+        loaded = super().from_pretrained(*args, **kwargs)
+        model = loaded[0] if isinstance(loaded, tuple) else loaded
+        model.vision_tower.requires_grad_(False)
+        return loaded
+
     def set_trainable(self, *parts: str) -> None:
         """Train these parts (of `PARTS`) and no others; what the model lacks is left out.
 
