@@ -23,6 +23,10 @@ MAX_SIDE = 8192
 """A longer picture is reduced by a whole factor first: the square around a strip of 131,072 x 512
 pixels would take 50 GB."""
 
+STRIP = 8
+"""Of a picture longer than that many times its shorter side, the ends are cut off before it is
+scaled up: `crop` takes the middle anyway."""
+
 
 class ImageSettings(Record):
     """`size`: side of the high-resolution image in pixels.
@@ -79,19 +83,19 @@ def _limited(image: Image.Image) -> Image.Image:
 
 
 def _resized(image: Image.Image, settings: ImageSettings) -> Image.Image:
-    """Bicubic, the shorter side to `size`, and the middle of the longer one."""
+    """Bicubic, the shorter side to `size`, and the middle of the longer one, as CLIP does it."""
     from PIL import Image as Pil
 
-    size, (width, height) = settings.size, image.size
-    shorter = min(width, height)
-    wide, high = size * width // shorter, size * height // shorter
-    if (width, height) != (wide, high):
-        # Only what is kept is computed: a strip would be 256 times `size` long otherwise.
-        left, top = (wide - size) // 2, (high - size) // 2
-        scale_x, scale_y = width / wide, height / high
-        right = min(width, (left + size) * scale_x)  # rounding may go past the edge
-        below = min(height, (top + size) * scale_y)
-        box = (left * scale_x, top * scale_y, right, below)
-        return image.resize((size, size), Pil.Resampling.BICUBIC, box=box)
-    left, top = (width - size) // 2, (height - size) // 2
-    return image.crop((left, top, left + size, top + size))
+    size, shorter = settings.size, min(image.size)
+    image = _middle(image, min(image.width, STRIP * shorter), min(image.height, STRIP * shorter))
+    to = (size * image.width // shorter, size * image.height // shorter)
+    if to != image.size:
+        image = image.resize(to, Pil.Resampling.BICUBIC)
+    return _middle(image, size, size)
+
+
+def _middle(image: Image.Image, width: int, height: int) -> Image.Image:
+    if (width, height) == image.size:
+        return image
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    return image.crop((left, top, left + width, top + height))
