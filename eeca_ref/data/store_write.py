@@ -81,7 +81,12 @@ def store_binding(source: Source, tokenizer: Any, settings: TokenSettings) -> st
 
 
 def tokenizer_fingerprint(tokenizer: Any) -> str:
-    """Hash of a fast tokenizer and its chat template, whatever it was used for before."""
+    """Hash of a fast tokenizer and its chat template, whatever it was used for before.
+
+    ValueError: another kind of tokenizer.
+    """
+    if not hasattr(tokenizer, "backend_tokenizer"):
+        raise ValueError(f"{type(tokenizer).__name__} is no fast tokenizer")
     backend = json.loads(tokenizer.backend_tokenizer.to_str())
     # Calls leave these two behind; here nothing is padded or truncated by the tokenizer.
     backend["truncation"] = backend["padding"] = None
@@ -109,6 +114,8 @@ def _make(
 ) -> None:
     encoder = ChatFormat(tokenizer) if settings.format == "chat" else PlainFormat(tokenizer)
     (folder / STORE_FILE).unlink(missing_ok=True)
+    for unfinished in folder.glob(".shard-*.tmp"):  # of a process that was killed
+        unfinished.unlink()
     number = 0
     while _holds(shard_path(folder, number), binding):
         number += 1

@@ -121,9 +121,9 @@ def test_the_middle_of_a_strip_is_the_middle_of_clips() -> None:
     processor = CLIPImageProcessorPil(
         size={"shortest_edge": 64}, crop_size={"height": 64, "width": 64}
     )
-    across, along = np.meshgrid(np.arange(33) * 7, np.arange(2001) * 3 % 256)
-    wave = np.stack([across, 128 + 100 * np.sin(np.arange(2001) / 9)[:, None] + 0 * along], -1)
-    strip = Image.fromarray(np.dstack([wave, across]).astype(np.uint8))
+    across, along = np.meshgrid(np.arange(33), np.arange(2001))
+    waves = [128 + 100 * np.sin(along / 9), 7 * across, 128 + 100 * np.cos(along / 7)]
+    strip = Image.fromarray(np.stack(waves, axis=2).astype(np.uint8))
     theirs = processor(strip, return_tensors="pt")["pixel_values"][0]
     ours = load_pixels(data_of(strip), ImageSettings(size=64, fit="crop"))
     assert (ours - theirs).abs().max() < 0.15

@@ -154,6 +154,13 @@ def flat(steps: list[Step]) -> list[Batch]:
     return [batch for step in steps for batch in step.micro_batches]
 
 
+def test_examples_go_to_workers_that_are_not_forked(folder: Path) -> None:
+    rows = examples(folder)
+    rows[0]
+    again = pickle.loads(pickle.dumps(rows))
+    assert same(collate([again[3]], size=16), collate([rows[3]], size=16))
+
+
 def test_workers_change_nothing(folder: Path) -> None:
     here = list(loader(folder).steps_from())
     assert len(here) == loader(folder).steps == 10

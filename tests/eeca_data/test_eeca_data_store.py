@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +168,51 @@ def test_killed_at_any_row_it_goes_on_at_its_last_shard(tmp_path: Path, at: int)
     assert sum(done) == len(ITEMS)
     for name, (content, _) in files(whole.folder).items():
         assert (folder / name).read_bytes() == content
+
+
+def test_a_process_killed_for_good_leaves_nothing_that_is_taken_for_a_store(tmp_path: Path) -> None:
+    """SIGKILL while a shard is being written, from another process."""
+    script = (
+        "import sys, time; sys.path.insert(0, sys.argv[1])\n"
+        "import chat_tokenizers, test_eeca_data_store as t\n"
+        "from eeca_ref.data import store_write\n"
+        "store_write.SHARD_ROWS, store_write.BATCH_ROWS = 3, 2\n"
+        "class Slow(t.ListedSource):\n"
+        "    def rows(self, start=0):\n"
+        "        for number, row in enumerate(super().rows(start), start):\n"
+        "            if number == 5:\n"
+        "                print('here', flush=True); time.sleep(60)\n"
+        "            yield row\n"
+        "store_write.make_store(sys.argv[2], Slow(t.ITEMS), chat_tokenizers.llama3(), t.SETTINGS)\n"
+    )
+    folder = tmp_path / "killed"
+    command = [sys.executable, "-c", script, str(Path(__file__).parent), str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"here\n"
+        process.kill()
+    assert len(list(folder.glob(".shard-*.tmp"))) == 1
+    source = ListedSource(ITEMS)
+    tokenizer = chat_tokenizers.llama3()
+    make_store(folder, source, tokenizer, SETTINGS)
+    assert source.started == [3]
+    whole = make_store(tmp_path / "whole", ListedSource(ITEMS), tokenizer, SETTINGS)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        path.name for path in whole.folder.iterdir()
+    )
+    for name, (content, _) in files(whole.folder).items():
+        assert (folder / name).read_bytes() == content
+
+
+def test_of_several_processes_one_makes_it(tmp_path: Path) -> None:
+    source = ListedSource(ITEMS)
+
+    def make(_: int) -> int:
+        return len(make_store(tmp_path, source, chat_tokenizers.llama3(), SETTINGS))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(make, range(4))) == [len(ITEMS)] * 4
+    assert source.started == [0]
 
 
 def test_a_damaged_shard_is_made_again(tmp_path: Path) -> None:
