@@ -36,11 +36,44 @@ _SENTENCES = [
     "Today it houses a museum, a café and offices of the city, and it is open all year round.",
     "The stone was quarried nearby and brought here by barge, as was usual at the time.",
 ]
-_FIRST = (
-    "Alder Birch Cedar Delmar Elmwood Fairhaven Grant Hartwell Iver Juniper Keller Lorne".split()
-)
-_SECOND = "Ridge Hill Point Grove Creek Stone Harbor Meadow Valley Cross".split()
-_KINDS = "Church Bridge Tower Museum Library Castle Lighthouse Park Theatre Station".split()
+_FIRST = [
+    "Alder",
+    "Birch",
+    "Cedar",
+    "Delmar",
+    "Elmwood",
+    "Fairhaven",
+    "Grant",
+    "Hartwell",
+    "Iver",
+    "Juniper",
+    "Keller",
+    "Lorne",
+]
+_SECOND = [
+    "Ridge",
+    "Hill",
+    "Point",
+    "Grove",
+    "Creek",
+    "Stone",
+    "Harbor",
+    "Meadow",
+    "Valley",
+    "Cross",
+]
+_KINDS = [
+    "Church",
+    "Bridge",
+    "Tower",
+    "Museum",
+    "Library",
+    "Castle",
+    "Lighthouse",
+    "Park",
+    "Theatre",
+    "Station",
+]
 _TOWNS = [("Seattle", "United States"), ("Lyon", "France"), ("Utrecht", "Netherlands")]
 
 
