@@ -16,6 +16,7 @@ CUTS: Final = (4_000, 2_000, 1_000, 500, 250, 100)
 """Characters that a text may have on the page; shorter ones are tried where it gets too large."""
 MAX_CHARACTERS: Final = 8_000_000
 """Of the page's data, which leaves room for its figures within 10 MB."""
+LEVEL: Final = 6
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,14 @@ class CaseData:
 
 
 class _Cutter:
-    """Cuts texts at `longest` characters and counts how many needed it."""
+    """Cuts texts at `longest` characters; counts how many needed it, and how long one was."""
 
     def __init__(self, longest: int) -> None:
-        self.longest, self.shortened = longest, 0
+        self.longest, self.shortened, self.most = longest, 0, 0
 
     def cut(self, text: str) -> str:
         text = _unicode(text)
+        self.most = max(self.most, len(text))
         if len(text) <= self.longest:
             return text
         self.shortened += 1
@@ -49,17 +51,21 @@ def case_data(
     cases: list[Case], verdicts: list[Verdict], credits: dict[str, list[Any]] | None = None
 ) -> CaseData:
     """The cases as data, in their order. credits: of the pictures by question id, where shown."""
+    most = None
     for longest in CUTS:
+        if most is not None and longest >= most:
+            continue  # it would shorten nothing
         cutter = _Cutter(longest)
         rows = [_row(case, verdict, cutter) for case, verdict in zip(cases, verdicts, strict=True)]
         for row in rows:
             if credits and row["id"] in credits:
                 row["credit"] = credits[row["id"]]
         written = json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode()
-        text = base64.b64encode(zlib.compress(written, 9)).decode("ascii")
+        text = base64.b64encode(zlib.compress(written, LEVEL)).decode("ascii")
         if len(text) <= MAX_CHARACTERS:
             break
-    return CaseData(text, longest, cutter.shortened)
+        most = cutter.most
+    return CaseData(text, cutter.longest, cutter.shortened)
 
 
 def _row(case: Case, verdict: Verdict, cutter: _Cutter) -> dict[str, Any]:

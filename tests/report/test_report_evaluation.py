@@ -166,7 +166,11 @@ def test_a_page_of_other_answers_is_refused(run_folder, tmp_path):
         write_evaluation_report(folder, None, tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
     shutil.copy(run_folder / "answers.jsonl", folder)
-    (folder / "metrics-made-up.json").unlink()
+    metrics = folder / "metrics-made-up.json"
+    metrics.write_text(metrics.read_text().replace('"inputs": "', '"inputs": "0'))
+    with pytest.raises(ValueError, match=r"no metrics .* --judge made-up"):
+        write_evaluation_report(folder, None, tmp_path / "page.html")
+    metrics.unlink()
     with pytest.raises(ValueError, match=r"no metrics .* --judge made-up"):
         write_evaluation_report(folder, None, tmp_path / "page.html")
     with pytest.raises(ValueError, match="no folder of a run"):
