@@ -32,7 +32,6 @@ from eeca_ref.vision import VisionTower
 
 # what transformers' own generation hands to any model, and a language model understands
 _TO_LANGUAGE_MODEL = {
-    "position_ids",
     "use_cache",
     "cache_position",
     "output_attentions",
@@ -168,6 +167,7 @@ class EecaForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type: i
         counts: LossCounts | None = None,
         all_logits: bool = False,
         image_features: Tensor | None = None,
+        position_ids: Tensor | None = None,
         past_key_values: Any = None,
         inputs_embeds: Tensor | None = None,
         logits_to_keep: int | Tensor = 0,
@@ -188,8 +188,9 @@ class EecaForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type: i
             counts: what the losses are divided by; None: the batch's own numbers.
             all_logits: logits at all positions although there are labels. The losses are the same.
             image_features: visual tokens [B, V, C] in the place of `pixel_values`.
-            past_key_values, inputs_embeds, logits_to_keep: as in transformers.
-            kwargs: `position_ids`, `use_cache`, `output_hidden_states`, ...
+            position_ids, past_key_values, inputs_embeds, logits_to_keep: as in transformers, which
+                looks for these names when it generates.
+            kwargs: `use_cache`, `output_hidden_states`, ...
 
         Raises:
             ValueError: `<image>` without an image or the reverse, or a sample of more than
@@ -212,6 +213,7 @@ class EecaForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type: i
             decoded = decoder(
                 inputs_embeds=inputs_embeds,
                 attention_mask=attention_mask,
+                position_ids=position_ids,
                 past_key_values=past_key_values,
                 **kwargs,
             )
@@ -234,11 +236,12 @@ class EecaForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type: i
         embeds_BSC = plan.embeddings(
             self._embed(torch.where(mask_BL, input_ids, 0)), visual_RVC if rows else None
         )
-        if "position_ids" not in kwargs:
-            kwargs["position_ids"] = (plan.attention_mask_BS.cumsum(1) - 1).clamp_min(0)
+        if position_ids is None:
+            position_ids = (plan.attention_mask_BS.cumsum(1) - 1).clamp_min(0)
         decoded = decoder(
             inputs_embeds=embeds_BSC,
             attention_mask=plan.attention_mask_BS.long(),
+            position_ids=position_ids,
             past_key_values=past_key_values,
             **kwargs,
         )
