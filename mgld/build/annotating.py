@@ -105,7 +105,8 @@ def stage_requests(
 def reopen_errors(step: Step, context: Context) -> None:
     """Have the shards of an annotating step that hold errors made again, and asked again.
 
-    What was refused or skipped stays as it is.
+    What was refused or skipped stays as it is. ValueError where the ledger is gone: what is made
+    again would be paid again.
     """
     if step.requests is None:
         return
@@ -117,7 +118,13 @@ def reopen_errors(step: Step, context: Context) -> None:
         if shard.state == "done" and shards[shard.spec.id].counts["landmark"].get("error")
     ]
     keys: list[str] = []
-    if config.model is not None:
+    if config.model is not None and failed:
+        if not config.ledger_path(root).is_file():
+            landmarks = sum(shards[shard.spec.id].rows for shard in failed)
+            raise ValueError(
+                f"--retry-errors needs the ledger {config.ledger_path(root)}: without it all "
+                f"{landmarks:,} landmarks beside the errors would be asked and paid again"
+            )
         for shard in failed:
             rows = read_table(root, step.stage, shard.spec.id, ["landmark_id", "status"])
             wrong = {str(r["landmark_id"]) for r in rows.to_pylist() if r["status"] == "error"}

@@ -9,6 +9,8 @@ from mgld.llm.settings import Api
 from mgld.llm.wire import NO_REPLY, error_code, holds_error, is_whole, read_reply
 
 _PASSING = {408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529}
+LONGEST_WAIT = 600.0
+"""Seconds that an endpoint may ask to wait; a run that is to wait longer (a day's quota) stops."""
 _NO_SUCH_ROUTE = {404, 405, 501}
 _SCHEMA_FIELDS = ("response_format", "json_schema", "json_object", "text.format", "structured")
 
@@ -44,6 +46,9 @@ def outcome_of(reply: HttpReply, api: Api) -> Outcome:
     code = error_code(reply.raw)
     if status == 429 and code == "insufficient_quota":
         return Outcome("fatal", reason)
+    if (reply.retry_after or 0) > LONGEST_WAIT:
+        minutes = (reply.retry_after or 0) / 60
+        return Outcome("fatal", f"{reason} (it asks to wait {minutes:,.0f} minutes)")
     if status in _PASSING:
         return Outcome("again", reason)
     if status in (401, 403) or "model_not_found" in code:

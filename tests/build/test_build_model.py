@@ -206,6 +206,12 @@ def test_what_goes_wrong_is_a_row_and_errors_can_be_retried(
     build_dataset(asking, root)
     assert served(server) == sent  # an error is an answer until one asks again
     before = made(root)
+    ledger = root / "ledger.sqlite"
+    ledger.rename(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match="needs the ledger"):
+        build_dataset(asking, root, retry_errors=True)
+    assert served(server) == sent and statuses(root, "qa")["ok"] == 26
+    (tmp_path / "elsewhere").rename(ledger)
     build_dataset(asking, root, retry_errors=True)
     assert served(server) == sent + 11 + 11
     assert statuses(root, "qa") == {"ok": 37, "refused": 1, "skipped": 2}

@@ -276,6 +276,13 @@ def test_retry_after_is_waited_for(server: LoopbackServer, ledger: Ledger) -> No
     assert 1 <= time.monotonic() - began < 3
 
 
+def test_a_wait_of_a_day_stops_the_run_instead(server: LoopbackServer, ledger: Ledger) -> None:
+    server.set_faults({"rules": [{"fault": "rate_limit", "retry_after": 86400}]})
+    with pytest.raises(EndpointError, match=r"wait 1,440 minutes"):
+        gather([request(1)], ledger, settings(server))
+    assert ledger.money().charged == 0
+
+
 def test_one_request_that_always_fails_is_an_error_row(
     server: LoopbackServer, ledger: Ledger
 ) -> None:
