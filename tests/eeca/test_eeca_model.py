@@ -112,14 +112,28 @@ def test_pixels_of_text_only_rows_are_not_looked_at(model: EecaForConditionalGen
     assert torch.equal(model(**batch).loss, before)
 
 
+@pytest.mark.parametrize(("source", "views"), [("tiles+overview", 5), ("tiles", 4)])
+def test_what_the_resampler_reads(source: str, views: int) -> None:
+    model = tiny_model(hr_source=source)
+    read: list[torch.Tensor] = []
+    model.resampler.register_forward_pre_hook(lambda _, given: read.append(given[0]))
+    pixels = tiny_batch()["pixel_values_BCHW"][:1]
+    model.visual_tokens(pixels)
+    quarters = [pixels[..., y : y + 16, x : x + 16] for y in (0, 16) for x in (0, 16)]
+    half = torch.nn.functional.avg_pool2d(pixels, 2)
+    expected = [model.vision_tower(view)[0] for view in (half, *quarters)][-views:]
+    torch.testing.assert_close(read[0][0], torch.stack(expected))
+
+
 def only_text() -> dict[str, torch.Tensor]:
     return {name: value[1:2] for name, value in tiny_batch().items()}
 
 
 @pytest.mark.parametrize("pixels", [True, False])
-def test_text_only_batches_keep_the_graph_alive(pixels: bool) -> None:
+@pytest.mark.parametrize("settings", [{}, LR_ONLY, {"negatives": "batch"}])
+def test_text_only_batches_keep_the_graph_alive(pixels: bool, settings: Any) -> None:
     """All ranks must have gradients for the same parameters, whatever they were given."""
-    model = tiny_model()
+    model = tiny_model(**settings)
     batch = only_text()
     if not pixels:
         del batch["pixel_values_BCHW"], batch["entity_ids_BET"]
@@ -131,6 +145,20 @@ def test_text_only_batches_keep_the_graph_alive(pixels: bool) -> None:
     assert touched.keys() == {n for n, p in model.named_parameters() if p.requires_grad}
     visual = [n for n in touched if not n.startswith("language_model")]
     assert visual and not any(touched[n].any() for n in visual)
+
+
+def test_a_batch_of_which_nothing_could_be_read() -> None:
+    """What the collate makes then: one token, no label, no image."""
+    model = tiny_model()
+    batch = {name: value[1:2] for name, value in tiny_batch().items()}
+    for name in ("input_ids_BL", "attention_mask_BL", "labels_BL"):
+        batch[name] = batch[name][:, :1]
+    batch["labels_BL"][:] = IGNORED
+    out = model(**batch)
+    assert out.loss == 0
+    touched = gradients(model, **batch)
+    assert touched.keys() == {n for n, p in model.named_parameters() if p.requires_grad}
+    assert not any(gradient.any() for gradient in touched.values())
 
 
 def test_every_trained_parameter_has_a_gradient_without_supervised_tokens() -> None:
