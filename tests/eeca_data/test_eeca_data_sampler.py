@@ -78,10 +78,11 @@ def test_processes_share_the_same_global_batches(world_size: int, micro_batch: i
         assert all(len(each) == micro_batch for share in shares for each in share)
         together = np.concatenate([each for share in shares for each in share])
         assert sorted(together) == sorted(batch)
-        # At each accumulation step the processes have samples of about one length.
+        # At each accumulation step the longest samples are dealt out, one to each process.
         for step in zip(*shares, strict=True):
-            longest = [LENGTHS[each].max() for each in step]
-            assert max(longest) - min(longest) <= np.ptp(LENGTHS[batch])
+            everything = sorted(LENGTHS[np.concatenate(step)], reverse=True)
+            longest = sorted((LENGTHS[each].max() for each in step), reverse=True)
+            assert longest == everything[:world_size]
 
 
 def test_a_batch_that_does_not_divide() -> None:
