@@ -126,10 +126,22 @@ class ChatFormat:
             roles += [Role.END] * ended + [segment.role] * (len(segment_ids) - ended)
         tokens = Tokens(np.array(ids, np.int32), np.array(roles, np.uint8))
         if ids != whole:
-            at = next((k for k, (a, b) in enumerate(zip(ids, whole, strict=False)) if a != b), -1)
-            return _error(f"tokens differ from apply_chat_template's from number {at} on")
+            return _error(self._difference(ids, whole))
         tokens.roles[tokens.ids == self.image_id] = Role.IMAGE
         return tokens
+
+    def _difference(self, apart: list[int], together: list[int]) -> str:
+        """Where the segments' tokens leave the template's, in words."""
+        pairs = enumerate(zip(apart, together, strict=False))
+        at = next((k for k, (a, b) in pairs if a != b), min(len(apart), len(together)))
+        ours, theirs = (
+            self.tokenizer.convert_ids_to_tokens(ids[at : at + 2]) for ids in (apart, together)
+        )
+        return (
+            f"token {at} on is {ours} segment by segment and {theirs} in apply_chat_template: the "
+            "tokenizer joins or parts what stands on the two sides of a content's border, so that "
+            "a model asked with the prompt alone would see other tokens than in training"
+        )
 
     def _writes_special(self, segment: _Segment, ids: list[int]) -> bool:
         """Whether a content holds a special token, other than a question the image's place."""

@@ -56,16 +56,37 @@ THINKING_TEMPLATE = (
 )
 
 
+# How Llama 3 parts a text before its merges; GPT-2's way takes newlines for spaces like others.
+LLAMA3_PARTS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|"
+    r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+NEWLINES = "\n\n".join(TEXTS)
+
+
 @cache
-def _trained(special: tuple[str, ...], bos: str | None) -> str:
+def _trained(special: tuple[str, ...], bos: str | None, parts: str | None) -> str:
     """A byte-level BPE tokenizer as JSON; it adds `bos` in front of what it encodes by default."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from tokenizers import (
+        Regex,
+        Tokenizer,
+        decoders,
+        models,
+        pre_tokenizers,
+        processors,
+        trainers,
+    )
 
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=parts is None)
+    tokenizer.pre_tokenizer = (
+        pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(parts), "isolated"), byte_level])
+        if parts
+        else byte_level
+    )
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.train_from_iterator(
-        TEXTS * 3,
+        [*TEXTS * 3, *["\n\n", NEWLINES] * 3] if parts else TEXTS * 3,
         trainers.BpeTrainer(
             vocab_size=600,
             special_tokens=[*special, "<image>"],
@@ -81,14 +102,20 @@ def _trained(special: tuple[str, ...], bos: str | None) -> str:
 
 
 def tokenizer(
-    special: list[str], template: str, *, bos: str | None, eos: str, pad: str | None = None
+    special: list[str],
+    template: str,
+    *,
+    bos: str | None,
+    eos: str,
+    pad: str | None = None,
+    parts: str | None = None,
 ) -> Any:
     """A new transformers tokenizer; training is shared."""
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
     result = PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer.from_str(_trained(tuple(special), bos)),
+        tokenizer_object=Tokenizer.from_str(_trained(tuple(special), bos, parts)),
         bos_token=bos,
         eos_token=eos,
         pad_token=pad,
@@ -99,7 +126,13 @@ def tokenizer(
 
 
 def llama3() -> Any:
-    return tokenizer(LLAMA3_SPECIAL, LLAMA3_TEMPLATE, bos="<|begin_of_text|>", eos="<|eot_id|>")
+    return tokenizer(
+        LLAMA3_SPECIAL,
+        LLAMA3_TEMPLATE,
+        bos="<|begin_of_text|>",
+        eos="<|eot_id|>",
+        parts=LLAMA3_PARTS,
+    )
 
 
 def chatml() -> Any:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import chat_tokenizers
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, models
+from transformers import PreTrainedTokenizerFast
 
 from eeca_ref.data.audit import supervision_picture, token_views
 from eeca_ref.data.chat import ChatFormat
@@ -134,8 +139,55 @@ def test_segments_that_do_not_tokenize_alike_are_caught() -> None:
         "{% if add_generation_prompt %}{{ '<|im_start|>' }}{% endif %}"
     )
     chat = ChatFormat(tokenizer)
-    with pytest.raises(SampleError, match="differ from apply_chat_template's"):
+    with pytest.raises(SampleError, match="segment by segment"):
         chat.encode((Turn("user", "cation shown"), Turn("assistant", "Yes")))
+
+
+def test_newlines_that_a_tokenizer_parts_otherwise_before_a_word_are_refused() -> None:
+    # GPT-2's way of parting, and a merge of two newlines: alone they are one token, before a word
+    # two. A prompt ends with them, so a model would be asked with a token it never saw there.
+    tokenizer = chat_tokenizers.brackets()
+    state = json.loads(tokenizer.backend_tokenizer.to_str())
+    state["model"]["merges"].append(["Ċ", "Ċ"])
+    state["model"]["vocab"]["ĊĊ"] = len(state["model"]["vocab"])
+    gpt2 = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(json.dumps(state)), bos_token="<s>", eos_token="</s>"
+    )
+    gpt2.chat_template = (
+        "{% for m in messages %}{{ m['role'] + ':\n\n' + m['content'] + eos_token }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ 'assistant:\n\n' }}{% endif %}"
+    )
+    with pytest.raises(ValueError, match=r"'ĊĊ'.* segment by segment and .*'Ċ'"):
+        ChatFormat(gpt2)
+
+
+LLAMA3 = chat_tokenizers.llama3()
+LLAMA3_CHAT = ChatFormat(LLAMA3)
+CONTENT = st.text(st.sampled_from("aE 7.,'s\n\r\t<|>[\u3000\u200bé塔🗼"), max_size=20)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(st.tuples(CONTENT, CONTENT), min_size=1, max_size=3), st.booleans())
+def test_whatever_is_said_llama_3_s_ids_are_the_templates(
+    rounds: list[tuple[str, str]], image: bool
+) -> None:
+    said = [
+        turn
+        for question, answer in rounds
+        for turn in (Turn("user", question), Turn("assistant", answer))
+    ]
+    try:
+        turns = place_image(said, has_image=image)
+    except SampleError as error:
+        assert error.status in ("empty_turn", "no_answer")
+        return
+    tokens = LLAMA3_CHAT.encode(turns)
+    messages = [{"role": turn.role, "content": turn.content} for turn in turns]
+    whole = LLAMA3.apply_chat_template(messages, tokenize=True, return_dict=False)
+    assert tokens.ids.tolist() == whole
+    # What is supervised reads as the answers, each with its end.
+    answers = "".join(f"{turn.content}<|eot_id|>" for turn in turns if turn.role == "assistant")
+    assert LLAMA3.decode(tokens.ids[tokens.supervised].tolist()) == answers
 
 
 @pytest.mark.parametrize(
@@ -161,9 +213,6 @@ def test_templates_that_cannot_be_trained_on_are_refused(template: str | None, s
 
 
 def test_a_tokenizer_without_the_image_token_is_refused() -> None:
-    from tokenizers import Tokenizer, models
-    from transformers import PreTrainedTokenizerFast
-
     plain = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE()))
     with pytest.raises(ValueError, match="<image> is no special token"):
         PlainFormat(plain)
