@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 from pydantic import Field
@@ -90,20 +90,31 @@ class Request:
         The image counts by the hash of its original file; how it is scaled down follows from
         that and the parameters.
         """
-        key = hashlib.sha256()
+        key = _hash_of(self.model, self.instructions).copy()
         for part in (
-            self.model,
-            self.instructions,
             self.text,
             self.schema.digest if self.schema else "",
             self.image.sha256 if self.image else "",
             self.parameters.digest,
             str(self.draw),
         ):
-            # Parts with their lengths: no two requests run together into the same bytes.
-            data = part.encode()
-            key.update(b"%d:%b" % (len(data), data))
+            _add(key, part)
         return key.hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _hash_of(model: str, instructions: str) -> hashlib._Hash:
+    """The begun hash of requests that differ in what comes after; copied, never changed."""
+    key = hashlib.sha256()
+    _add(key, model)
+    _add(key, instructions)
+    return key
+
+
+def _add(key: hashlib._Hash, part: str) -> None:
+    # Parts with their lengths: no two requests run together into the same bytes.
+    data = part.encode()
+    key.update(b"%d:%b" % (len(data), data))
 
 
 def _digest(value: Any) -> str:
