@@ -78,6 +78,11 @@ def test_the_language_model_sees_the_visual_tokens_in_place(
     torch.testing.assert_close(logits[0], alone, atol=1e-5, rtol=1e-4)
 
 
+def supervised_ids() -> torch.Tensor:
+    labels = tiny_batch()["labels_BL"]
+    return labels[labels != IGNORED]
+
+
 @pytest.mark.parametrize("normalisation", ["mean", "sum"])
 def test_logits_at_supervised_positions_give_the_same_loss(normalisation: str) -> None:
     model = tiny_model(lm_normalisation=normalisation)
@@ -86,6 +91,9 @@ def test_logits_at_supervised_positions_give_the_same_loss(normalisation: str) -
     assert every.logits.shape == (3, 17, VOCABULARY)
     for name in LOSSES:
         torch.testing.assert_close(few[name], every[name], rtol=1e-6, atol=0)
+    tokens = {"mean": 7, "sum": 3}[normalisation]
+    summed = few.logits.log_softmax(-1).gather(1, supervised_ids()[:, None]).sum()
+    torch.testing.assert_close(few.lm_loss, -summed / tokens)
     one = gradients(model, **tiny_batch())
     other = gradients(model, **tiny_batch(), all_logits=True)
     torch.testing.assert_close(one, other)
@@ -96,6 +104,25 @@ def test_padding_changes_nothing(model: EecaForConditionalGeneration) -> None:
     assert padded["input_ids_BL"].shape[1] == batch["input_ids_BL"].shape[1] + 5
     for name in LOSSES:
         torch.testing.assert_close(model(**padded)[name], model(**batch)[name])
+
+
+def test_padding_may_be_any_id(model: EecaForConditionalGeneration) -> None:
+    batch, padded = tiny_batch(padding=2), tiny_batch(padding=2)
+    padded["input_ids_BL"][~padded["attention_mask_BL"]] = 1_000_000
+    assert torch.equal(model(**padded).loss, model(**batch).loss)
+
+
+def test_padding_before_the_text_shifts_no_position() -> None:
+    """GPT-2 has a learned vector per position, so it would notice; batches are of any model."""
+    from transformers import GPT2Config
+
+    text = GPT2Config(vocab_size=VOCABULARY, n_positions=64, n_embd=24, n_layer=1, n_head=2)
+    model = tiny_model(text_config=text)
+    ids = torch.tensor([[9] + [VOCABULARY] * 10 + [8, 7]])
+    pixels = tiny_batch()["pixel_values_BCHW"][:1]
+    alone = model(ids, pixel_values=pixels).logits
+    padded, mask = (torch.nn.functional.pad(x, (3, 0)) for x in (ids, torch.ones_like(ids)))
+    torch.testing.assert_close(model(padded, mask, pixels).logits[:, 3:], alone)
 
 
 def test_rows_do_not_influence_each_other(model: EecaForConditionalGeneration) -> None:
@@ -276,14 +303,32 @@ def test_entities_train_the_embedding_table_only_if_asked(gradient: bool) -> Non
 def test_in_batch_negatives_leave_out_repeated_phrases() -> None:
     model = tiny_model(negatives="batch")
     batch = tiny_batch()
-    different = model(**batch).entity_loss
-    image = tiny_model()(**batch).entity_loss
-    assert different > image
-    batch["entity_ids_BET"][2, 0] = batch["entity_ids_BET"][0, 0]
-    batch["entity_token_mask_BET"][2, 0] = batch["entity_token_mask_BET"][0, 0]
-    same = model(**batch).entity_loss
-    model.config.negatives = "image"
-    assert model(**batch).entity_loss < same < different
+    batch["entity_ids_BET"][2, 0, 0] = batch["entity_ids_BET"][0, 1, 0]
+    batch["entity_ids_BET"][2, 0, 1] = 7  # masked: the phrase is that of image 0, entity 1
+    batch["entity_token_mask_BET"][2, 0, 1] = False
+    out = model(**batch)
+    rows = [0, 2]
+    table = model.get_input_embeddings().weight
+    entities = entity_embeddings(
+        table[batch["entity_ids_BET"][rows]], batch["entity_token_mask_BET"][rows]
+    )
+    expected = [
+        entity_contrastive_loss(
+            out.visual_tokens[:, 4:],
+            entities,
+            batch["entity_mask_BE"][rows],
+            model.log_tau,
+            negatives=negatives,
+            phrases_BE=phrases,
+        )
+        for negatives, phrases in (
+            ("batch", torch.tensor([[0, 1, 2], [1, 3, 4]])),
+            ("batch", None),
+            ("image", None),
+        )
+    ]
+    torch.testing.assert_close(out.entity_loss, expected[0])
+    assert expected[1] > expected[0] + 0.01 > expected[2]
 
 
 def test_gradient_checkpointing_gives_the_same_gradients() -> None:

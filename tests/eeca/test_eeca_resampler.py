@@ -7,7 +7,7 @@ import torch
 from eeca_tiny import tiny_config
 
 from eeca_ref.config import EecaConfig
-from eeca_ref.resampler import Resampler
+from eeca_ref.resampler import Resampler, ResamplerLayer
 
 FEATURES = torch.randn(2, 5, 4, 16, generator=torch.Generator().manual_seed(0))
 
@@ -45,6 +45,24 @@ def test_tokens_of_an_image_differ() -> None:
     """Latents that start equal would give 128 equal tokens, and min-max of W 0/0."""
     tokens_QC = resampler(resampler_depth=2)(FEATURES)[0]
     assert torch.pdist(tokens_QC).min() > 0.05
+
+
+def test_a_layer_is_flamingos() -> None:
+    """Written out head by head: LayerNorm on both, keys and values of [media; latents]."""
+    torch.manual_seed(1)
+    layer = ResamplerLayer(tiny_config())
+    latents, media = torch.randn(2, 6, 16), torch.randn(2, 9, 16)
+    normed = layer.latent_norm(latents)
+    read = torch.cat((layer.media_norm(media), normed), 1)
+    keys, values = (read @ weight.T for weight in layer.key_value.weight.chunk(2))
+    query = layer.query(normed)
+    heads = []
+    for at in (slice(0, 8), slice(8, 16)):
+        attention = (query[..., at] @ keys[..., at].mT / 8**0.5).softmax(-1)
+        heads.append(attention @ values[..., at])
+    after = latents + layer.output(torch.cat(heads, -1))
+    expected = after + layer.feed_forward(after)
+    torch.testing.assert_close(layer(latents, media), expected)
 
 
 def test_images_do_not_mix() -> None:
