@@ -1,1 +1,1 @@
-"""The reference trainer of EECA (the paper, sections 5 and 6). Not written yet: see the README."""
+"""The reference trainer of EECA (the paper, section 4.2): model, losses and data so far."""
