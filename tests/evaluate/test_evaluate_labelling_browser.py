@@ -184,6 +184,8 @@ def test_labels_stay_in_the_browser(opened) -> None:
 
 
 def test_what_was_saved_is_taken_in_again(opened, cases, tmp_path) -> None:
+    from playwright.sync_api import expect
+
     page = opened()
     page.fill("#labeller", "Bo")
     page.fill("#note", "with, comma")
@@ -193,7 +195,7 @@ def test_what_was_saved_is_taken_in_again(opened, cases, tmp_path) -> None:
     saved(page, tmp_path / "labels.csv")
     other = opened()
     other.set_input_files("#file", tmp_path / "labels.csv")
-    assert other.text_content("#said") == "Imported 3 labels."
+    expect(other.locator("#said")).to_have_text("Imported 3 labels.")  # a file is read in a while
     assert other.input_value("#labeller") == "Bo"
     assert other.input_value("#note") == "with, comma"
     saved(other, tmp_path / "again.csv")
@@ -205,13 +207,13 @@ def test_what_was_saved_is_taken_in_again(opened, cases, tmp_path) -> None:
         encoding="utf-8",
     )
     other.set_input_files("#file", tmp_path / "hand.csv")
-    assert "Imported 1 labels." in other.text_content("#said")
+    expect(other.locator("#said")).to_contain_text("Imported 1 labels.")
     assert "2 rows" in other.text_content("#said")
     assert other.text_content("#done") == "4 of 6 labelled"
     stale = f"question_id,level,answers_sha256\n{ids[4]},known,{'0' * 64}\n"
     (tmp_path / "stale.csv").write_text(stale)
     other.set_input_files("#file", tmp_path / "stale.csv")
-    assert "Imported 0 labels." in other.text_content("#said")
+    expect(other.locator("#said")).to_contain_text("Imported 0 labels.")
 
 
 def test_buttons_do_what_keys_do(opened, tmp_path) -> None:
