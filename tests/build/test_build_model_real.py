@@ -30,5 +30,5 @@ def test_a_dataset_of_real_photographs_is_annotated_although_killed(tmp_path: Pa
     full = mgld.load(tmp_path / "build")
     assert isinstance(full, datasets.DatasetDict)
     row = full["train"][0]
-    assert row["annotator"] == "openai:gpt-4.1-mini-2025-04-14"
+    assert row["annotator"] == "gpt-4.1-mini-2025-04-14"
     assert row["entities"]

@@ -30,7 +30,7 @@ from mgld.llm import Ledger
 from mgld.llm.wire import body
 
 KEY = "sk-test-abcdefghijklmnop-1234"
-KILLS, REQUESTS_EACH, CONCURRENCY = 50, 16, 8
+KILLS, REQUESTS_EACH, CONCURRENCY = 50, 40, 8
 FAULTS = {
     "latency": 0.03,
     "rules": [
