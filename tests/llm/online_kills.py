@@ -85,6 +85,7 @@ def kill_run(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     peace, ledger = folder / "peace.sqlite", folder / "killed.sqlite"
     with start_server({}) as server:
         assert start(peace, server, number).wait(timeout=120) == 0
+    in_peace = replies(peace, number)
     in_flight: list[int] = []
     with start_server(FAULTS) as server:
         for _ in range(kills):
@@ -129,9 +130,7 @@ def kill_run(folder: Path, kills: int, seed: int) -> dict[str, Any]:
         "reserved_left": money.reserved,
         "charged_usd": money.charged,
         "billed_usd_at_most": most,
-        "different": sum(
-            replies(peace, number)[key] != r for key, r in replies(ledger, number).items()
-        ),
+        "different": sum(in_peace[key] != reply for key, reply in replies(ledger, number).items()),
         "faults": faults,
     }
 
