@@ -8,15 +8,17 @@ from typing import Any, Literal
 EntityPrompt = Literal["none", "inference", "training_and_inference"]
 """Table 2: entities named in no question, in the questions of the test, or in all questions."""
 
-ENTITY_PROMPT = "{question}\nWhat can be seen: {entities}."
-"""The paper does not print its wording; this one is ours."""
+ENTITY_PROMPT = "{question}\n\nEntities visible in the image: {entities}."
+"""The paper does not print its wording; this is `mgld answer --entity-prompt given`'s, so that what is
+trained is what the test asks."""
 
 
 def with_entities(question: str, entities: Sequence[str]) -> str:
     """`question` with the entities named after it; the question itself where there are none."""
     if not entities:
         return question
-    return ENTITY_PROMPT.format(question=question, entities=", ".join(entities))
+    named = ", ".join(" ".join(entity.split()) for entity in entities)
+    return ENTITY_PROMPT.format(question=question, entities=named)
 
 
 def entity_token_ids(entities: Sequence[str], tokenizer: Any) -> list[list[int]]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from eeca_ref.data.entities import EntityPrompt, with_entities
+from eeca_ref.data.entities import ENTITY_PROMPT, EntityPrompt, with_entities
 from eeca_ref.data.samples import IMAGE_TOKEN, Sample, SampleError, Skipped, Turn, place_image
 
 COLUMNS = ("id", "conversation", "entities", "hierarchical_label")
@@ -47,7 +47,7 @@ class MgldSource:
     def fingerprint(self) -> str:
         """Hash of the records' texts and of the entity prompt; the images are not looked at."""
         named = self.entity_prompt == "training_and_inference"
-        return f"mgld:{self._hash}:{'entities in questions' if named else 'questions alone'}"
+        return f"mgld:{self._hash}:{ENTITY_PROMPT if named else 'questions alone'}"
 
     @cached_property
     def _hash(self) -> str:
