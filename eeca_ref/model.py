@@ -46,6 +46,10 @@ class EecaForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type: i
     Args:
         config: what to build.
         vision_tower, language_model: loaded parts; None: randomly initialised ones.
+
+    Attributes:
+        log_tau_rest: what is added to `log_tau` in the forward pass. Where an optimizer keeps a
+            float32 copy of a rounded `log_tau`, this is the difference (`training.step` sets it).
     """
 
     config_class = EecaConfig
@@ -76,7 +80,9 @@ class EecaForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type: i
             nn.Linear(text.hidden_size, text.hidden_size),
         )
         self.resampler = Resampler(config) if config.hr else None
-        self.log_tau = nn.Parameter(torch.tensor(config.log_tau)) if config.hr else None
+        # one element in one dimension: DeepSpeed takes no parameters without a dimension
+        self.log_tau = nn.Parameter(torch.tensor([config.log_tau])) if config.hr else None
+        self.log_tau_rest: Tensor | float = 0.0
         labels = len(config.hierarchical_labels)
         self.classifier = nn.Linear(text.hidden_size, labels) if labels else None
         self.post_init()
@@ -271,7 +277,7 @@ class EecaForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type: i
             entities=entities,
             class_logits_RK=self._classify(visual_RVC),
             class_R=class_R,
-            log_tau=self.log_tau,
+            log_tau=self.full_log_tau(),
             counts=(counts or LossCounts()).or_else(own),
         )
         return _output(
@@ -317,6 +323,14 @@ class EecaForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type: i
                 features_BVC[rows] = visual_RVC
             kwargs["image_features"] = features_BVC
         return super().generate(inputs, *args, **kwargs)
+
+    def full_log_tau(self) -> Tensor | None:
+        """log tau as L_e uses it: a scalar of float32 or more; None without the HR branch."""
+        if self.log_tau is None:
+            return None
+        full = self.log_tau if self.log_tau.dtype == torch.float64 else self.log_tau.float()
+        log_tau: Tensor = (full + self.log_tau_rest).squeeze(0)
+        return log_tau
 
     def _embed(self, ids: Tensor) -> Tensor:
         """Rows of the embedding table; `<image>`, which may have none, gets the first."""
