@@ -1,19 +1,32 @@
 """A recipe: everything that a training run is made of, in one YAML file.
 
-What contradicts itself is refused when the recipe is built, before anything is loaded. What depends
-on files (data, checkpoints, tokenizers) is looked at by `eeca check`.
+What contradicts itself is refused when the recipe is built, before anything is loaded
+(`eeca_ref.contradictions`). What depends on files (data, checkpoints, tokenizers) is looked at by
+`eeca check`.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from eeca_ref.data.entities import EntityPrompt
 from mgld.schema import Record
 
 Part = Literal["lr_adapter", "resampler", "language_model", "classifier", "log_tau"]
+Adapter = Literal["lr_adapter", "resampler", "classifier", "log_tau"]
+
+
+def _once_each(parts: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(parts)) != len(parts):
+        raise ValueError(f"a part is named twice: {', '.join(parts)}")
+    return parts
+
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 class ModelRecipe(Record):
@@ -27,7 +40,8 @@ class ModelRecipe(Record):
         tokenizer: folder or Hub id; None: the language model's.
         revision: of `start`, or of the parts, on the Hub, by the field's name.
         new: parts that begin anew after a warm start.
-        settings: of `EecaConfig` that differ from its defaults, or from those of `start`.
+        settings: of `EecaConfig` that differ from its defaults, or from those of `start`. The label
+            vocabulary is none of them: it is the data's, or that of `start`.
     """
 
     start: str | None = None
@@ -37,30 +51,34 @@ class ModelRecipe(Record):
     revision: dict[Literal["start", "vision", "language_model", "tokenizer"], str] = Field(
         default_factory=dict
     )
-    new: tuple[Part, ...] = ()
+    new: Annotated[tuple[Adapter, ...], AfterValidator(_once_each)] = ()
     settings: dict[str, Any] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _one_beginning(self) -> Self:
-        if self.start is not None and (self.vision or self.language_model):
-            raise ValueError("either `start` or `vision` with `language_model`, not both")
-        if self.start is None and not (self.vision and self.language_model):
-            raise ValueError("`start`, or both `vision` and `language_model`, is needed")
-        if self.start is None and self.new:
-            raise ValueError("`new` is for a warm start: all adapters of a new model are new")
-        return self
 
 
 class LlavaData(Record):
-    """LLaVA's JSON and images (stages 1 and 2). `images`: a folder by the front part of paths."""
+    """LLaVA's JSON and images (stages 1 and 2).
+
+    Attributes:
+        json_file: a JSON array of conversations.
+        images: a folder by the front part of the images' paths; "" for all others.
+        entity_prompt: `inference`: the test's questions are to name the entities (Table 2). It
+            changes nothing in training.
+    """
 
     kind: Literal["llava"]
     json_file: str
-    images: dict[str, str]
+    images: dict[str, str] = Field(min_length=1)
+    entity_prompt: Literal["none", "inference"] = "none"
 
 
 class MgldData(Record):
-    """A config of an MGLD build, dataset folder or Hub repository (stage 3)."""
+    """A config of an MGLD build, dataset folder or Hub repository (stage 3).
+
+    Attributes:
+        source, config, revision: as `mgld.load` takes them.
+        entity_prompt: which questions name the entities (Table 2): none, the test's, or those of
+            training too.
+    """
 
     kind: Literal["mgld"]
     source: str
@@ -103,17 +121,29 @@ class OptimRecipe(Record):
         max_steps: stop earlier; the schedule is that of the shorter run.
     """
 
-    lr: float = Field(gt=0)
-    part_lr: dict[Part, float] = Field(default_factory=dict)
-    weight_decay: float = Field(0.0, ge=0)
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = Field(1e-8, gt=0)
+    lr: Rate
+    part_lr: dict[Part, Rate] = Field(default_factory=dict)
+    weight_decay: Finite = Field(0.0, ge=0)
+    betas: tuple[Beta, Beta] = (0.9, 0.999)
+    eps: Rate = 1e-8
     warmup_ratio: float = Field(0.03, ge=0, lt=1)
-    clip: float | None = Field(None, gt=0)
+    clip: Rate | None = None
     epochs: int = Field(1, ge=1)
     global_batch: int = Field(ge=1)
     micro_batch: int = Field(ge=1)
     max_steps: int | None = Field(None, ge=1)
+
+    def accumulation(self, world_size: int) -> int:
+        """Micro-batches of one process in one step. ValueError: the batch does not divide."""
+        at_once = world_size * self.micro_batch
+        if world_size < 1 or self.global_batch % at_once:
+            fits = [n for n in range(1, 129) if self.global_batch % (n * self.micro_batch) == 0]
+            raise ValueError(
+                f"optim.global_batch {self.global_batch} does not divide among {world_size} "
+                f"processes with {self.micro_batch} samples at once: change optim.micro_batch, or start "
+                f"{' or '.join(map(str, fits)) or 'another number of'} processes"
+            )
+        return self.global_batch // at_once
 
 
 class EngineRecipe(Record):
@@ -162,22 +192,32 @@ class LogRecipe(Record):
 
 
 class Recipe(Record):
-    """One training run.
+    """One training run. ValueError naming every contradiction at once.
 
     Attributes:
-        name: as it is called in tables, e.g. "paper/table3_hr_branch".
+        name: as it is called in tables, e.g. "paper/table3_hr_branch"; its run is in `out/NAME`
+            where nothing else is said.
         about: one line: what it is and where it stands in the paper.
         train: parts that are trained; the vision tower never is.
         seed: of new weights and of the order of the data.
     """
 
-    name: str
+    name: str = Field(pattern=r"^[\w+-][\w.+-]*(/[\w+-][\w.+-]*)*$")
     about: str = ""
     model: ModelRecipe
     data: DataRecipe
-    train: tuple[Part, ...] = Field(min_length=1)
+    train: Annotated[tuple[Part, ...], Field(min_length=1), AfterValidator(_once_each)]
     optim: OptimRecipe
     engine: EngineRecipe = EngineRecipe()
     keep: KeepRecipe = KeepRecipe(every=500, last=2)
     log: LogRecipe = LogRecipe(every=1, gradient_norms_every=100)
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        from eeca_ref.contradictions import contradictions
+
+        problems = contradictions(self)
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
