@@ -13,3 +13,7 @@
 landmarks: subsets of 67, 130 and 330), `out/nano/parts` (the above), `out/nano/stage1_pretrain`,
 `out/nano/stage2_instruct`, `out/nano/stage3_eeca` (training runs), `out/nano/answers`.
 """
+
+from eeca_ref.nano.prepare import prepare
+
+__all__ = ["prepare"]
