@@ -140,8 +140,9 @@ class OptimRecipe(Record):
             fits = [n for n in range(1, 129) if self.global_batch % (n * self.micro_batch) == 0]
             raise ValueError(
                 f"optim.global_batch {self.global_batch} does not divide among {world_size} "
-                f"processes with {self.micro_batch} samples at once: change optim.micro_batch, or start "
-                f"{' or '.join(map(str, fits)) or 'another number of'} processes"
+                f"processes with {self.micro_batch} samples at once: change "
+                "optim.micro_batch, or the number of processes to "
+                + (" or ".join(map(str, fits)) or "another one")
             )
         return self.global_batch // at_once
 
