@@ -56,6 +56,8 @@ class StepRecord(Record):
         skipped: rows that gave no sample when they were read, by status.
         gradient_norms: of each loss at the visual tokens, where they were measured in this step.
         peak_memory_bytes: largest memory of this process's device so far.
+        model_flops, hardware_flops: operations of forward and backward, over all processes
+            (`eeca_ref.training.flops`).
     """
 
     step: int = Field(ge=1)
@@ -76,6 +78,8 @@ class StepRecord(Record):
     skipped: dict[str, int] = Field(default_factory=dict)
     gradient_norms: dict[str, float] | None = None
     peak_memory_bytes: int | None = None
+    model_flops: int | None = None
+    hardware_flops: int | None = None
 
 
 class RunLog:
@@ -189,9 +193,9 @@ class RunLog:
 def merged(records: Sequence[StepRecord]) -> StepRecord:
     """Consecutive steps as one record, so that a line for several steps loses nothing.
 
-    Counts, tokens and times are sums (the counter `classes` and the memory are the largest), losses
-    are means over steps, the gradient's norm is the largest; step, epoch, learning rate,
-    temperature and gradient norms at the visual tokens are the last.
+    Counts, tokens, operations and times are sums (the counter `classes` and the memory are the
+    largest), losses are means over steps, the gradient's norm is the largest; step, epoch, learning
+    rate, temperature and gradient norms at the visual tokens are the last.
     """
     last = records[-1]
     if len(records) == 1:
@@ -213,6 +217,9 @@ def merged(records: Sequence[StepRecord]) -> StepRecord:
         changes[name] = math.fsum(getattr(record, name) for record in records) / len(records)
     for name in ("samples", "supervised_tokens", "tokens", "seconds", "loader_seconds"):
         changes[name] = sum(getattr(record, name) for record in records)
+    for name in ("model_flops", "hardware_flops"):
+        counts = [getattr(record, name) for record in records]
+        changes[name] = None if None in counts else sum(counts)
     for name in ("grad_norm", "peak_memory_bytes"):
         known = [value for record in records if (value := getattr(record, name)) is not None]
         changes[name] = max(known, default=None)
