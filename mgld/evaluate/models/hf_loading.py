@@ -26,7 +26,7 @@ def load(name: str, device: str | None) -> Loaded:
     """The model of a folder, or of a repository in the download cache; bfloat16 on a GPU.
 
     FileNotFoundError: it is not here, with the command that gets it; ValueError: it is no
-    image-text-to-text model, or has no chat template.
+    image-text-to-text model, lacks some of its weights, or has no chat template.
     """
     import torch
     from transformers import AutoModelForImageTextToText, AutoProcessor, GenerationConfig
@@ -37,7 +37,9 @@ def load(name: str, device: str | None) -> Loaded:
     kwargs = {"local_files_only": True, "trust_remote_code": False}
     try:
         processor = AutoProcessor.from_pretrained(name, **kwargs)
-        model = AutoModelForImageTextToText.from_pretrained(name, dtype=dtype, **kwargs)
+        model, report = AutoModelForImageTextToText.from_pretrained(
+            name, dtype=dtype, output_loading_info=True, **kwargs
+        )
     except OSError as error:
         if Path(name).is_dir():
             raise ValueError(
@@ -46,6 +48,12 @@ def load(name: str, device: str | None) -> Loaded:
         raise FileNotFoundError(
             f"the model {name} is not on this machine; `hf download {name}` gets it"
         ) from error
+    if report["missing_keys"]:  # transformers leaves them at random, and says so in a warning
+        lacking = sorted(report["missing_keys"])
+        more = ", ..." if len(lacking) > 3 else ""
+        raise ValueError(
+            f"{name} lacks {len(lacking)} of the model's weights: {', '.join(lacking[:3])}{more}"
+        )
     if not getattr(processor, "chat_template", None):
         raise ValueError(f"{name} has no chat template: there is no way to put a question to it")
     tokenizer = processor.tokenizer
