@@ -21,7 +21,7 @@ from grading_data import (
 )
 
 from mgld.evaluate.attacks import attack_success
-from mgld.evaluate.judges import Case, JudgeOptions, load_judge
+from mgld.evaluate.judges import Case, JudgeOptions, asking, load_judge
 from mgld.evaluate.judges import model as model_module
 from mgld.evaluate.judges.levels import level_of
 from mgld.evaluate.judges.shown import CUT, MAX_ANSWER, answers_sha256, shorten, show
@@ -380,7 +380,7 @@ def test_the_prompt_hash_covers_all_that_is_judged_by(monkeypatch: pytest.Monkey
     hashes.add(judge(max_output_tokens=99).prompt_hash)
     for name in ("MAX_ANSWER", "MAX_TRUTH", "MAX_NAMES", "READING", "SEVERAL"):
         with monkeypatch.context() as patch:
-            patch.setattr(model_module, name, 7)
+            patch.setattr(model_module if name == "SEVERAL" else asking, name, 7)
             hashes.add(judge().prompt_hash)
     for field, value in (("version", "judge_paper-0"),):
         changed = judge()
