@@ -28,7 +28,11 @@ def test_an_installed_package_brings_a_model(plugin: Path, tmp_path: Path) -> No
         ("openai: ", "which model"),
     ],
 )
-def test_a_name_that_is_none_is_refused(tmp_path: Path, spec: str, why: str) -> None:
+def test_a_name_that_is_none_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: str, why: str
+) -> None:
+    # Also where eeca_ref is installed, which brings `eeca:`.
+    monkeypatch.setattr("mgld.evaluate.models.base.entry_points", lambda group: [])
     with pytest.raises(ValueError, match=why.replace(".", r"\.")):
         load_model(spec, ModelOptions(tmp_path))
 
