@@ -161,7 +161,7 @@ def entity_contrastive_loss(
         masked_BEE = torch.where(candidate_BEE, direction_BEE, lowest)
         own_BE = masked_BEE.log_softmax(-1).diagonal(dim1=1, dim2=2)
         total = total + torch.where(mask_BE, own_BE, 0).sum()
-    return -total / (2 * _divisor(images, hr_tokens_BQC.shape[0]))
+    return -total / (2 * divisor(images, hr_tokens_BQC.shape[0]))
 
 
 def masked_entity_weights(
@@ -192,7 +192,7 @@ def hierarchical_loss(logits_BK: Tensor, class_B: Tensor, *, labelled: Count = N
         float32 scalar; 0 where no image has a label.
     """
     total = F.cross_entropy(_full(logits_BK), class_B, ignore_index=IGNORED, reduction="sum")
-    return total / _divisor(labelled, (class_B != IGNORED).sum())
+    return total / divisor(labelled, (class_B != IGNORED).sum())
 
 
 def mean_token(visual_tokens_BVC: Tensor) -> Tensor:
@@ -231,7 +231,7 @@ def token_loss(logits_NV: Tensor, targets_N: Tensor, *, count: Count = None) -> 
     logits_NV: float [N, vocabulary]; targets_N: int64 [N].
     """
     total = F.cross_entropy(_full(logits_NV), targets_N, reduction="sum")
-    return total / _divisor(count, targets_N.shape[0])
+    return total / divisor(count, targets_N.shape[0])
 
 
 def _full(x: Tensor) -> Tensor:
@@ -243,6 +243,7 @@ def _unit(x: Tensor) -> Tensor:
     return F.normalize(x, dim=-1, eps=EPS)
 
 
-def _divisor(count: Count, default: Tensor | int) -> Tensor | float:
+def divisor(count: Count, default: Tensor | int) -> Tensor | float:
+    """`count`, or the default where it is None; at least 1."""
     chosen = default if count is None else count
     return chosen.clamp_min(1) if isinstance(chosen, Tensor) else float(max(chosen, 1))

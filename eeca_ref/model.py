@@ -15,6 +15,7 @@ from transformers import (
 from transformers import initialization as init
 
 from eeca_ref.config import EecaConfig
+from eeca_ref.head_loss import summed_cross_entropy
 from eeca_ref.losses import IGNORED, mean_token, predicting_positions
 from eeca_ref.objective import (
     Entities,
@@ -49,7 +50,7 @@ class EecaForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type: i
 
     Attributes:
         log_tau_rest: what is added to `log_tau` in the forward pass. Where an optimizer keeps a
-            float32 copy of a rounded `log_tau`, this is the difference (`training.step` sets it).
+            float32 copy of a rounded `log_tau`, this is the difference (`training.engine` sets it).
     """
 
     config_class = EecaConfig
@@ -192,7 +193,8 @@ class EecaForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type: i
             entity_ids, entity_token_mask, entity_mask: int64 and bool [B, E, T], bool [B, E].
             class_ids: int64 [B], -100 where there is none.
             counts: what the losses are divided by; None: the batch's own numbers.
-            all_logits: logits at all positions although there are labels. The losses are the same.
+            all_logits: logits at all positions although there are labels, at a cost. Otherwise there
+                are none; the losses are the same.
             image_features: visual tokens [B, V, C] in the place of `pixel_values`.
             position_ids, past_key_values, inputs_embeds, logits_to_keep: as in transformers, which
                 looks for these names when it generates.
@@ -207,6 +209,8 @@ class EecaForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type: i
         if renamed:
             return self.forward(**renamed, counts=counts, all_logits=all_logits, **kwargs)
         kwargs.pop("return_dict", None)
+        if labels is not None:
+            kwargs.setdefault("use_cache", False)  # nothing is generated after a training batch
         unknown = sorted(set(kwargs) - _TO_LANGUAGE_MODEL)
         if unknown:
             raise TypeError(f"forward() knows no {', '.join(unknown)}")
@@ -263,7 +267,7 @@ class EecaForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type: i
             )
         labels_BS = plan.labels(labels)
         at_BS = predicting_positions(labels_BS)
-        logits = head(hidden_BSC) if all_logits else head(hidden_BSC[at_BS])
+        hidden_NC, targets_N = hidden_BSC[at_BS], labels_BS[:, 1:][at_BS[:, :-1]]
         entities = self._entities(rows, visual_RVC, entity_ids, entity_token_mask, entity_mask)
         class_R = torch.full(visual_RVC.shape[:1], IGNORED, device=labels.device)
         if class_ids is not None and rows:
@@ -271,8 +275,7 @@ class EecaForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type: i
         own = loss_counts(labels, torch.tensor(shown, device=labels.device), class_ids)
         losses = objective(
             self.config,
-            logits_NV=logits[at_BS] if all_logits else logits,
-            targets_N=labels_BS[:, 1:][at_BS[:, :-1]],
+            token_sum=summed_cross_entropy(head, hidden_NC, targets_N),
             visual_RVC=visual_RVC,
             entities=entities,
             class_logits_RK=self._classify(visual_RVC),
@@ -286,7 +289,7 @@ class EecaForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type: i
             lm_loss=losses.lm,
             entity_loss=losses.entity,
             hierarchical_loss=losses.hierarchical,
-            logits=logits,
+            logits=head(hidden_BSC) if all_logits else None,
             counters=own._asdict() | counters(self.config, visual_RVC, entities, class_R),
             visual_tokens=visual_RVC,
         )

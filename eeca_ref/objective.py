@@ -12,11 +12,11 @@ from eeca_ref.config import EecaConfig
 from eeca_ref.losses import (
     IGNORED,
     Count,
+    divisor,
     entity_contrastive_loss,
     entity_embeddings,
     hierarchical_loss,
     masked_entity_weights,
-    token_loss,
 )
 
 
@@ -111,8 +111,7 @@ class Losses(NamedTuple):
 def objective(
     config: EecaConfig,
     *,
-    logits_NV: Tensor,
-    targets_N: Tensor,
+    token_sum: Tensor,
     visual_RVC: Tensor,
     entities: Entities,
     class_logits_RK: Tensor | None,
@@ -127,7 +126,7 @@ def objective(
 
     Args:
         config: weights and settings.
-        logits_NV, targets_N: at the N predicting positions.
+        token_sum: cross entropy summed over the predicting positions.
         visual_RVC: [X^L; X^H] of the R rows with an image (a blank one where there is none).
         entities: of these images.
         class_logits_RK: None where there is no classifier.
@@ -136,7 +135,7 @@ def objective(
         counts: all of them given.
     """
     count = counts.samples if config.lm_normalisation == "sum" else counts.tokens
-    lm = token_loss(logits_NV, targets_N, count=count)
+    lm = token_sum / divisor(count, 1)
     entity = hierarchical = lm.new_zeros(())
     if log_tau is not None:
         entity = entity_contrastive_loss(

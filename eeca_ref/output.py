@@ -29,8 +29,7 @@ class EecaOutput(ModelOutput):  # type: ignore[misc]
     Attributes:
         loss: the objective, float32 scalar; None without labels, as the three losses are.
         lm_loss, entity_loss, hierarchical_loss: L_g, L_e, L_h, not weighted.
-        logits: [B, S, vocabulary]; with labels [N, vocabulary], those of the N predicting positions
-            in row-major order, unless all are asked for.
+        logits: [B, S, vocabulary]; with labels None, unless they are asked for.
         counters: see `objective.counters`, and the batch's `LossCounts` by name.
         visual_tokens: [X^L; X^H] in the graph, [R, V, C], of the R rows with an image in order.
         past_key_values, hidden_states, attentions: the language model's.
