@@ -31,7 +31,7 @@ def summed_cross_entropy(head: nn.Module, hidden_NC: Tensor, targets_N: Tensor) 
     plain = type(head) is nn.Linear and head.bias is None
     if not plain or torch.is_autocast_enabled(hidden_NC.device.type):
         return F.cross_entropy(_full(head(hidden_NC)), targets_N, reduction="sum")
-    total: Tensor = _LinearCrossEntropy.apply(
+    total: Tensor = _LinearCrossEntropy.apply(  # type: ignore[no-untyped-call]
         hidden_NC, head.weight, targets_N, torch.is_grad_enabled()
     )
     return total
@@ -66,7 +66,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return total
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, scale: Tensor) -> tuple[Tensor | None, ...]:
         gradients = (None if each is None else each * scale for each in ctx.saved_tensors)
         return (*gradients, None, None)

@@ -193,7 +193,7 @@ class EecaForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type: i
             entity_ids, entity_token_mask, entity_mask: int64 and bool [B, E, T], bool [B, E].
             class_ids: int64 [B], -100 where there is none.
             counts: what the losses are divided by; None: the batch's own numbers.
-            all_logits: logits at all positions although there are labels, at a cost. Otherwise there
+            all_logits: logits at all positions although there are labels, at a cost. Else there
                 are none; the losses are the same.
             image_features: visual tokens [B, V, C] in the place of `pixel_values`.
             position_ids, past_key_values, inputs_embeds, logits_to_keep: as in transformers, which
