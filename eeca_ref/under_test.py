@@ -43,7 +43,7 @@ class EecaModel(HfModel):
 
     @property
     def id(self) -> str:
-        """`eeca:` and the folder's last name (a run's own, where it is a run's), or the repository."""
+        """`eeca:` and the folder's last name (or that of the run it is in), or the repository."""
         return f"eeca:{self._called}"
 
 

@@ -139,6 +139,12 @@ class TokenStore:
         return self._numbers("supervised")
 
     @cached_property
+    def truncated(self) -> npt.NDArray[np.bool_]:
+        """bool [rows]: samples that lost their end."""
+        cut: npt.NDArray[np.bool_] = self._column("truncated").to_numpy()
+        return cut
+
+    @cached_property
     def has_image(self) -> npt.NDArray[np.bool_]:
         """bool [rows]."""
         valid: npt.NDArray[np.bool_] = self._column("image").is_valid().to_numpy()
