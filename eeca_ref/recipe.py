@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from eeca_ref.data.entities import EntityPrompt
 from mgld.schema import Record
@@ -196,8 +197,8 @@ class Recipe(Record):
     """One training run. ValueError naming every contradiction at once.
 
     Attributes:
-        name: as it is called in tables, e.g. "paper/table3_hr_branch"; its run is in `out/NAME`
-            where nothing else is said.
+        name: as it is called in tables, e.g. "paper/table3_hr_branch". Built-in recipes that begin
+            with an earlier stage's model look for it in `out/NAME/model`.
         about: one line: what it is and where it stands in the paper.
         train: parts that are trained; the vision tower never is.
         seed: of new weights and of the order of the data.
@@ -220,5 +221,7 @@ class Recipe(Record):
 
         problems = contradictions(self)
         if problems:
-            raise ValueError("; ".join(problems))
+            raise PydanticCustomError(
+                "contradictions", "{text}", {"text": "; ".join(problems), "problems": problems}
+            )
         return self
