@@ -1,0 +1,245 @@
+"""A recipe whose parts and data are a few kilobytes, and runs of it in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+from PIL import Image
+
+from eeca_ref.recipe import Recipe
+
+HERE = Path(__file__).parent
+WORDS = "the a lake near church blue walls in front of lime roof mountain tower with gold".split()
+PHRASES = ["blue walls", "lime roof", "gold beacon", "the lake"]
+LABELS = ["church", "lake", None, "mountain"]
+SPECIAL = ["<|bos|>", "<|head|>", "<|tail|>", "<|eot|>"]
+TEMPLATE = (
+    "{{ bos_token }}{% for m in messages %}"
+    "{{ '<|head|>' + m['role'] + '<|tail|>' + m['content'] | trim + '<|eot|>' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|head|>assistant<|tail|>' }}{% endif %}"
+)
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
+        ("conversation", pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))),
+        ("entities", pa.list_(pa.string())),
+        ("hierarchical_label", pa.string()),
+    ]
+)
+
+
+def make_parts(folder: Path, *, tied: bool = False) -> None:
+    """`vision`, `language_model` with its tokenizer: random, three and two layers."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import (
+        CLIPVisionConfig,
+        CLIPVisionModel,
+        LlamaConfig,
+        LlamaForCausalLM,
+        PreTrainedTokenizerFast,
+    )
+
+    torch.manual_seed(0)
+    vision = CLIPVisionConfig(
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        patch_size=8,
+        image_size=16,
+    )
+    CLIPVisionModel(vision).save_pretrained(folder / "vision")
+    (folder / "vision/preprocessor_config.json").write_text(
+        json.dumps({"image_mean": [0.5, 0.5, 0.5], "image_std": [0.25, 0.25, 0.25]})
+    )
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300,
+        special_tokens=SPECIAL,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    backend.train_from_iterator([" ".join(WORDS)], trainer)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend, bos_token=SPECIAL[0], eos_token=SPECIAL[3]
+    )
+    tokenizer.chat_template = TEMPLATE
+    text = LlamaConfig(
+        vocab_size=320,
+        hidden_size=24,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        max_position_embeddings=128,
+        bos_token_id=0,
+        eos_token_id=3,
+        tie_word_embeddings=tied,
+    )
+    LlamaForCausalLM(text).save_pretrained(folder / "language_model")
+    tokenizer.save_pretrained(folder / "language_model")
+
+
+def make_mgld(folder: Path, *, rows: int = 40) -> None:
+    """A dataset folder with a config `tiny`: images, zero to three entities, a label or none."""
+    (folder / "tiny").mkdir(parents=True)
+    records = []
+    for number in range(rows):
+        rng = np.random.default_rng(number)
+        entities = [PHRASES[(number + k) % 4] for k in range(number % 4)]
+        records.append(
+            {
+                "id": f"record{number:03d}",
+                "image": {"bytes": png(number), "path": f"{number}.png"},
+                "conversation": _said(f"What is it? {number}", sentence(rng)),
+                "entities": entities,
+                "hierarchical_label": LABELS[number % 4],
+            }
+        )
+    pq.write_table(pa.Table.from_pylist(records, SCHEMA), folder / "tiny/train-0.parquet")
+    (folder / "README.md").write_text(
+        "---\nconfigs:\n- config_name: tiny\n  data_files:\n  - split: train\n"
+        "    path: tiny/train-*.parquet\n---\n"
+    )
+
+
+def make_llava(folder: Path, *, rows: int = 24) -> None:
+    """`chat.json` with every third row text only, and `images`."""
+    (folder / "images").mkdir(parents=True)
+    listed: list[dict[str, Any]] = []
+    for number in range(rows):
+        rng = np.random.default_rng(number)
+        row: dict[str, Any] = {
+            "id": f"row{number:03d}",
+            "conversations": [
+                {"from": "human", "value": f"What is it? {number}"},
+                {"from": "gpt", "value": sentence(rng)},
+            ],
+        }
+        if number % 3:
+            row["image"] = f"{number}.png"
+            (folder / "images" / f"{number}.png").write_bytes(png(number))
+        listed.append(row)
+    (folder / "chat.json").write_text(json.dumps(listed))
+
+
+def png(seed: int) -> bytes:
+    pixels = np.random.default_rng(seed).integers(0, 256, (20, 24, 3), dtype=np.uint8)
+    buffer = BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def sentence(rng: np.random.Generator) -> str:
+    return " ".join(rng.choice(WORDS, int(rng.integers(3, 12)))) + "."
+
+
+def _said(question: str, answer: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+
+
+def recipe(folder: Path, **changes: Any) -> dict[str, Any]:
+    """Stage 3 from parts, in float32; `changes` by dotted keys with `__` for the dot."""
+    made: dict[str, Any] = {
+        "name": "tiny",
+        "model": {
+            "vision": str(folder / "vision"),
+            "language_model": str(folder / "language_model"),
+            "settings": {
+                "max_sequence_length": 100,
+                "resampler_queries": 6,
+                "resampler_heads": 2,
+                "resampler_head_dim": 8,
+            },
+        },
+        "data": {
+            "source": {"kind": "mgld", "source": str(folder / "mgld"), "config": "tiny"},
+            "workers": 0,
+        },
+        "train": ["lr_adapter", "resampler", "language_model", "classifier", "log_tau"],
+        "optim": {"lr": 1e-3, "global_batch": 8, "micro_batch": 8, "warmup_ratio": 0.2},
+        "engine": {"precision": "fp32", "zero_stage": 2, "checkpointing": False},
+        "keep": {"every": 100, "last": 2},
+        "log": {"gradient_norms_every": None},
+    }
+    for key, value in changes.items():
+        *parents, last = key.split("__")
+        at = made
+        for parent in parents:
+            at = at[parent]
+        at[last] = value
+    return made
+
+
+def llava_data(folder: Path) -> dict[str, Any]:
+    return {
+        "kind": "llava",
+        "json_file": str(folder / "llava/chat.json"),
+        "images": {"": str(folder / "llava/images")},
+    }
+
+
+def launch(jobs: list[dict[str, Any]], folder: Path, *, processes: int = 1) -> Any:
+    """Run jobs of `training_jobs.py`, one after the other, in processes started together.
+
+    Returns what each job gave in the main process.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "jobs.json").write_text(json.dumps(jobs))
+    done = started(folder, processes=processes).communicate()
+    if not (folder / "results.json").exists():
+        raise AssertionError(done[0])
+    return json.loads((folder / "results.json").read_text())
+
+
+def started(folder: Path, *, processes: int = 1) -> subprocess.Popen[str]:
+    """The processes of the jobs in `folder/jobs.json`."""
+    program = [sys.executable]
+    if processes > 1:
+        program += ["-m", "torch.distributed.run", f"--nproc_per_node={processes}"]
+        program += ["--master_addr=127.0.0.1", f"--master_port={free_port()}"]
+    return subprocess.Popen(
+        [*program, str(HERE / "training_jobs.py"), str(folder)],
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def environment(folder: Path) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if k not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")}
+    # one thread: sums in another order would not be the same bits
+    return kept | {
+        "OMP_NUM_THREADS": "1",
+        "CUDA_VISIBLE_DEVICES": "",
+        "HF_DATASETS_CACHE": str(folder / "datasets_cache"),
+        "HF_HUB_OFFLINE": "1",
+    }
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def written(made: dict[str, Any], path: Path) -> Path:
+    path.write_text(yaml.safe_dump(Recipe.model_validate(made).model_dump(mode="json")))
+    return path
