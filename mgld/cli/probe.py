@@ -13,8 +13,7 @@ from mgld.cli._asking import asking_options, asking_settings, draws_shown
 from mgld.cli._errors import user_errors
 
 if TYPE_CHECKING:
-    from mgld.evaluate.judges.base import Judge
-    from mgld.evaluate.records import ProbeResult, ProbeTable
+    from mgld.evaluate.records import JudgedBy, ProbeResult, ProbeTable
 
 
 @click.command()
@@ -28,19 +27,25 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--judge",
+    "spec",
     required=True,
     help="Of what the model sees: as of `mgld grade`. There is no default.",
 )
-@click.option("--judge-base-url", help="The judge's endpoint.  [default: OpenAI's]")
+@click.option("--judge-base-url", help="The endpoint of both judges.  [default: OpenAI's]")
 @click.option(
     "--judge-max-usd", type=click.FloatRange(min=0), help="Stop before more is spent on judging."
 )
 @click.option(
+    "--no-temperature",
+    is_flag=True,
+    help="Send judges no temperature instead of 0: reasoning models refuse one.",
+)
+@click.option(
     "--description-judge",
+    "description_spec",
     default="rule",
     show_default=True,
-    type=click.Choice(["rule"]),
-    help="Of what the model tells.",
+    help="Of what the model tells: rule, which knows places and kinds only, or openai:MODEL.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @user_errors
@@ -48,10 +53,11 @@ def probe(
     out: Path,
     retry_errors: bool,
     subsets: tuple[str, ...],
-    judge: str,
+    spec: str,
     judge_base_url: str | None,
     judge_max_usd: float | None,
-    description_judge: str,
+    no_temperature: bool,
+    description_spec: str,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -65,9 +71,12 @@ def probe(
     mgld probe --model openai:MODEL --data DATA --out probes/a --judge rule
     mgld probe --model hf:DIR --data DATA --out probes/b --judge rule \\
         --subset hds25k --subset lcs25k
+    mgld probe --model openai:MODEL --data DATA --out probes/c --judge openai:JUDGE \\
+        --description-judge openai:JUDGE --judge-max-usd 20
     """
     from mgld.evaluate.answering import AnswerSettings
     from mgld.evaluate.describing import load_description_judge
+    from mgld.evaluate.grading import LEDGER_FILE
     from mgld.evaluate.judges import JudgeOptions, load_judge
     from mgld.evaluate.probe import probe as run_probe
     from mgld.llm.settings import LlmSettings
@@ -75,14 +84,15 @@ def probe(
     settings = AnswerSettings.model_validate(asking_settings(options))
     if settings.model.startswith("file:"):
         raise click.UsageError("a file of answers cannot be asked; the probe needs a model")
-    judge_llm = LlmSettings(
-        base_url=judge_base_url, max_usd=judge_max_usd, prices=settings.llm.prices
+    judging = JudgeOptions(
+        # One file of replies for both judges and all subsets: the budget holds for all of them.
+        ledger=out / LEDGER_FILE,
+        llm=LlmSettings(base_url=judge_base_url, max_usd=judge_max_usd, prices=settings.llm.prices),
+        temperature=None if no_temperature else 0.0,
+        retry_errors=retry_errors,
     )
-
-    def make_judge(folder: Path) -> Judge:
-        # One file of replies for all subsets, so that the budget holds for all of them.
-        return load_judge(judge, JudgeOptions(ledger=out / "judge-ledger.sqlite", llm=judge_llm))
-
+    judge = load_judge(spec, judging)
+    description_judge = load_description_judge(description_spec, judging)
     with ExitStack() as shown:
 
         def progress(what: str) -> Callable[[int, int], None]:
@@ -92,8 +102,8 @@ def probe(
         result = run_probe(
             settings,
             out,
-            make_judge=make_judge,
-            description_judge=load_description_judge(description_judge),
+            judge=judge,
+            description_judge=description_judge,
             subsets=subsets or ("test",),
             retry_errors=retry_errors,
             progress=progress,
@@ -108,12 +118,38 @@ def probe(
 
 def _lines(result: ProbeResult) -> list[str]:
     lines = [
-        f"{result.model}: seen judged by {result.judge}, told by {result.description_judge}",
+        result.model,
+        *_judged("seen", result.recognised),
+        *_judged("told", result.described),
         f"{'':<12}{'described':>22}{'not described':>22}",
         f"{'subset':<12}{'seen':>10}{'not seen':>12}{'seen':>10}{'not seen':>12}{'unscored':>10}"
         "   misaligned: not seen, of those described",
     ]
-    return lines + [_row(table) for table in result.tables]
+    lines += [_row(table) for table in result.tables]
+    return lines + [note for table in result.tables for note in _unscored(table)]
+
+
+def _judged(side: str, by: JudgedBy) -> list[str]:
+    """Who judged, and what one must know of that."""
+    said = f", as {', '.join(by.answered_by)}" if by.answered_by else ""
+    dates = f", replies of {by.first_reply} to {by.last_reply}" if by.first_reply else ""
+    lines = [f"{side}: judged by {by.judge} (prompt {by.prompt_hash[:16]}){said}{dates}"]
+    if by.changed:
+        lines.append(f"note: this judge changed under its name; replies by {by.changed}")
+    if by.is_model:
+        lines.append("note: this judge is the model under test: it judges itself")
+    return lines
+
+
+def _unscored(table: ProbeTable) -> list[str]:
+    """What the questions without a verdict could do to the rate."""
+    if not table.unscored or table.lowest is None or table.highest is None:
+        return []
+    return [
+        f"{table.subset}: {table.unscored:,} unscored, {table.unscored_described:,} of them told, "
+        f"{table.unscored_recognised:,} seen: with them misaligned is between {table.lowest:.1%} "
+        f"and {table.highest:.1%}"
+    ]
 
 
 def _row(table: ProbeTable) -> str:

@@ -1,6 +1,7 @@
 """Whether a landmark is described rightly from its name alone: the text side of the probe.
 
-The offline rule; docs/definitions.md, "Probe", says what it misses.
+What every judge of descriptions is, and the offline rule; docs/definitions.md, "Probe", says what
+that misses.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Protocol
 
-from mgld.evaluate.judges.base import Case
+from mgld.evaluate.judges.base import Case, JudgeOptions
 from mgld.evaluate.records import Answer, Described, Question
 from mgld.evaluate.rule.legible import read_legibly
 from mgld.evaluate.rule.reading import fold_text
@@ -84,13 +85,14 @@ class RuleDescriptionJudge:
     def _case(self, question: Question, answers: Sequence[Answer]) -> Described:
         places, kinds = _facts(question)
         said = [answer for answer in answers if answer.status != "error"]
-        state, explanation, found = "unscored", "", [_describes(a, places, kinds) for a in said]
+        found = [_describes(answer, places, kinds) for answer in said]
+        state, explanation, reason = "unscored", "", ""
         draws = [answer.draw for answer, fact in zip(said, found, strict=True) if fact]
         by_place = [fact for fact in found if fact and fact in places]
         if not places and not kinds:
-            explanation = "the record has no place or kind that the name does not say"
+            reason = "the record has no place or kind that the name does not say"
         elif not said:
-            explanation = "no draw has an answer"
+            reason = "no draw has an answer"
         elif draws:
             fact = by_place[0] if by_place else next(fact for fact in found if fact)
             state, explanation = "described", f'says "{" ".join(fact)}"'
@@ -104,6 +106,7 @@ class RuleDescriptionJudge:
                 "place": state == "described" and bool(by_place),
                 "draws": draws if state == "described" else [],
                 "explanation": explanation,
+                "reason": reason,
                 "judge": self.id,
                 "prompt_hash": self.prompt_hash,
             }
@@ -154,8 +157,19 @@ def _has(words: Sequence[str], phrase: Phrase, *, plural: bool = False) -> bool:
     return False
 
 
-def load_description_judge(spec: str) -> DescriptionJudge:
-    """The judge of descriptions that `spec` names: "rule". ValueError for another."""
+def says_place(question: Question, answer: Answer) -> bool:
+    """Whether the rule finds a place of the record in an answer that the name does not say."""
+    places, _ = _facts(question)
+    return _describes(answer, places, []) is not None
+
+
+def load_description_judge(spec: str, options: JudgeOptions | None = None) -> DescriptionJudge:
+    """The judge of descriptions that `spec` names: "rule" or "openai:MODEL"; else ValueError."""
+    name, _, rest = spec.partition(":")
     if spec == "rule":
         return RuleDescriptionJudge()
-    raise ValueError(f"no judge of descriptions is called {spec!r}; there is: rule")
+    if name == "openai":
+        from mgld.evaluate.describing_model import model_description_judge
+
+        return model_description_judge(rest, options or JudgeOptions())
+    raise ValueError(f"no judge of descriptions is called {spec!r}; there are: rule, openai:MODEL")

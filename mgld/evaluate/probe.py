@@ -6,18 +6,29 @@ like any other: `<out>/<subset>/text` and `<out>/<subset>/image`; the result is 
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
+import mgld
 from mgld.evaluate.answering import RUN_FILE, AnswerSettings, Progress, answer_questions, load_run
 from mgld.evaluate.describing import DescriptionJudge
 from mgld.evaluate.grading import grade_run, read_cases
 from mgld.evaluate.intervals import wilson
 from mgld.evaluate.judges.base import Judge
+from mgld.evaluate.judges.drift import changed, replied_as
 from mgld.evaluate.judges.shown import answers_sha256
 from mgld.evaluate.questions import open_questions
-from mgld.evaluate.records import DRAWS, Described, ProbeResult, ProbeTable, State
+from mgld.evaluate.records import (
+    DRAWS,
+    Described,
+    JudgedBy,
+    ProbeResult,
+    ProbeTable,
+    State,
+    Verdict,
+)
 from mgld.evaluate.verdict_file import VerdictFile
 from mgld.files import write_text_atomically
 
@@ -32,7 +43,7 @@ def probe(
     settings: AnswerSettings,
     folder: str | Path,
     *,
-    make_judge: Callable[[Path], Judge],
+    judge: Judge,
     description_judge: DescriptionJudge,
     subsets: Sequence[str] = ("test",),
     retry_errors: bool = False,
@@ -42,8 +53,9 @@ def probe(
 
     settings: model, data, decoding; its config, split and prompt are set here, its draws must be
     five. subsets: splits of config `eval` ("test", "test_paper") or configs of training records
-    ("hds25k"). make_judge: the judge of the image side, given the folder for its replies.
-    progress: called with the name of a run, gives its callback.
+    ("hds25k"). judge: of the image side. retry_errors: ask again for draws that ended in an error,
+    and judge again what a judge left unscored. progress: called with the name of a run, gives its
+    callback.
 
     Raises as `answer_questions` and `grade_run`; ValueError also where draws are missing.
     """
@@ -64,7 +76,8 @@ def probe(
                 limit=1,
             )
     tables: list[ProbeTable] = []
-    judge_id, model_id, versions = "", "", []
+    seen: list[Verdict] = []
+    told: list[Described] = []
     for subset in subsets:
         for side in SIDES:
             counts = answer_questions(
@@ -75,20 +88,22 @@ def probe(
             )
             if counts.missing:
                 raise ValueError(f"{counts.missing} draws of {subset}/{side} are missing")
-        judge = make_judge(folder / subset / "image")
-        levels = _levels(folder / subset / "image", judge)
+        verdicts = _verdicts(folder / subset / "image", judge, retry_errors)
         described = _described(folder / subset / "text", description_judge)
+        levels: dict[str, State] = {each: found.level for each, found in verdicts.items()}
         tables.append(probe_table(subset, described, levels))
-        runs = [load_run(folder / subset / side) for side in SIDES]
-        judge_id, model_id = judge.id, runs[0].model_id
-        versions = [run.prompt_version for run in runs]
+        seen += verdicts.values()
+        told += described
+    runs = [load_run(folder / subsets[-1] / side) for side in SIDES]
     result = ProbeResult(
-        model=model_id,
-        judge=judge_id,
-        description_judge=description_judge.id,
-        prompt_versions=versions,
+        model=runs[0].model_id,
+        recognised=_judged_by(seen, runs[0].model_id),
+        described=_judged_by(told, runs[0].model_id),
+        prompt_versions=[run.prompt_version for run in runs],
         decoding=settings.decoding,
         draws=settings.draws,
+        made=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        version=mgld.__version__,
         tables=tables,
     )
     write_text_atomically(folder / RESULT_FILE, result.model_dump_json(indent=1) + "\n")
@@ -105,30 +120,53 @@ def probe_table(
     if {each.question_id for each in described} != levels.keys():
         raise ValueError("text and image side are about different questions")
     cells = {(told, seen): 0 for told in (True, False) for seen in (True, False)}
-    unscored = by_place = by_place_unseen = 0
+    unscored = could_be_seen = could_be_unseen = by_place = by_place_unseen = 0
     for each in described:
         level = levels[each.question_id]
+        seen = level in RECOGNISED
         if "unscored" in (each.state, level):
             unscored += 1
+            could_be_told = each.state != "not_described"
+            could_be_seen += could_be_told and (seen or level == "unscored")
+            could_be_unseen += could_be_told and not seen
             continue
-        seen = level in RECOGNISED
         cells[each.state == "described", seen] += 1
         by_place += each.place
         by_place_unseen += each.place and not seen
     told = cells[True, True] + cells[True, False]
-    rate = cells[True, False] / told if told else None
+    unseen = cells[True, False]
+    rate = unseen / told if told else None
+    lowest, highest = _bounds(unseen, told, could_be_seen, could_be_unseen)
     return ProbeTable(
         subset=subset,
         questions=len(described),
         described_recognised=cells[True, True],
-        described_not_recognised=cells[True, False],
+        described_not_recognised=unseen,
         not_described_recognised=cells[False, True],
         not_described_not_recognised=cells[False, False],
         unscored=unscored,
+        unscored_described=sum(each.state == "unscored" for each in described),
+        unscored_recognised=sum(level == "unscored" for level in levels.values()),
         misalignment=rate,
         interval=wilson(rate, told) if rate is not None else None,
+        lowest=lowest,
+        highest=highest,
         by_place=by_place,
         by_place_not_recognised=by_place_unseen,
+    )
+
+
+def _bounds(
+    unseen: int, told: int, could_be_seen: int, could_be_unseen: int
+) -> tuple[float | None, float | None]:
+    """The rate if all unscored questions that would lower it count, or all that would raise it."""
+    if not told + could_be_seen + could_be_unseen:
+        return None, None
+    most, least = told + could_be_seen, told + could_be_unseen
+    # Where one of the two has no question, any that is described goes the other way.
+    return (
+        unseen / most if most else 1.0,
+        (unseen + could_be_unseen) / least if least else 0.0,
     )
 
 
@@ -143,18 +181,18 @@ def _side(settings: AnswerSettings, subset: str, side: Side) -> AnswerSettings:
     return AnswerSettings.model_validate({**settings.model_dump(), **where})
 
 
-def _levels(folder: Path, judge: Judge) -> dict[str, State]:
-    """The level of every question of the image side, by its id."""
-    grade_run(folder, judge)
-    levels: dict[str, State] = {}
+def _verdicts(folder: Path, judge: Judge, retry: bool) -> dict[str, Verdict]:
+    """The verdict on every question of the image side, by its id."""
+    grade_run(folder, judge, retry_unscored=retry)
+    verdicts: dict[str, Verdict] = {}
     with VerdictFile(folder, judge.id, judge.prompt_hash) as file:
         for case in read_cases(folder):
             last = file.last(case.question.id)
             # grade_run has just judged these very answers, or raised.
             assert last is not None
             assert last.answers_sha256 == answers_sha256(case.question, case.answers)
-            levels[case.question.id] = last.verdict.level
-    return levels
+            verdicts[case.question.id] = last.verdict
+    return verdicts
 
 
 def _described(folder: Path, judge: DescriptionJudge) -> list[Described]:
@@ -166,3 +204,22 @@ def _described(folder: Path, judge: DescriptionJudge) -> list[Described]:
     lines = "".join(each.model_dump_json() + "\n" for each in described)
     write_text_atomically(folder / DESCRIBED_FILE, lines)
     return described
+
+
+def _judged_by(found: Sequence[Verdict | Described], model: str) -> JudgedBy:
+    """Who judged one side of all subsets, which have a question or more."""
+    judge, dates = found[0].judge, sorted({each.date for each in found} - {""})
+    return JudgedBy(
+        judge=judge,
+        prompt_hash=found[0].prompt_hash,
+        answered_by={
+            f"{name} = {who}" if name else who: count
+            for name, of in replied_as(found).items()
+            for who, count in of.most_common()
+        },
+        changed=changed(found),
+        first_reply=dates[0] if dates else "",
+        last_reply=dates[-1] if dates else "",
+        # An id ends in its protocol; an ensemble's has several.
+        is_model=any(part.rpartition(":")[0].endswith(model) for part in judge.split(",")),
+    )

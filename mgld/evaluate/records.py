@@ -125,9 +125,8 @@ class Judged(Record):
 class Described(Record):
     """Whether the answers to the text side of the probe describe the landmark rightly.
 
-    state "unscored" where that cannot be told; `explanation` says why. place: it is said where the
-    landmark is, not only of what kind. draws: those that describe it. judge, prompt_hash: as in a
-    Verdict.
+    state "unscored" where that cannot be told; `reason` says why. place: it is said where the
+    landmark is, not only of what kind. draws: those that describe it. The rest is as in a Verdict.
     """
 
     question_id: str
@@ -135,16 +134,22 @@ class Described(Record):
     place: bool = False
     draws: list[int] = Field(default_factory=list)
     explanation: str
+    reason: str = ""
     judge: str
     prompt_hash: str
+    raw: str = ""
+    answered_by: str = ""
+    date: str = ""
 
 
 class ProbeTable(Record):
     """The 2 x 2 table of one subset: described from text, recognised in the image.
 
-    questions = the four cells + unscored. misalignment: described_not_recognised of all described,
-    with Wilson's 95 % interval; None where nothing is described. by_place: those described whose
-    text says the place, and of them not recognised, since a kind is easily guessed.
+    questions = the four cells + unscored, which either side left so (unscored_described,
+    unscored_recognised: each by itself). misalignment: described_not_recognised of all described,
+    with Wilson's 95 % interval; lowest, highest: what it could be if the unscored were all scored;
+    None where nothing is, or could be, described. by_place: those described whose text says the
+    place, and of them not recognised, since a kind is easily guessed.
     """
 
     subset: str
@@ -154,19 +159,45 @@ class ProbeTable(Record):
     not_described_recognised: int
     not_described_not_recognised: int
     unscored: int
+    unscored_described: int
+    unscored_recognised: int
     misalignment: float | None
     interval: tuple[float, float] | None
+    lowest: float | None
+    highest: float | None
     by_place: int
     by_place_not_recognised: int
 
 
+class JudgedBy(Record):
+    """Who judged one side of the probe, without which its numbers say nothing.
+
+    judge, prompt_hash: as in a Verdict. answered_by: as whom its endpoint replied, with counts;
+    changed: where that was more than one model under one name, in words, else "". first_reply,
+    last_reply: their dates, "" for a judge that asks nobody. is_model: it is the model under test.
+    """
+
+    judge: str
+    prompt_hash: str
+    answered_by: dict[str, int] = Field(default_factory=dict)
+    changed: str = ""
+    first_reply: str = ""
+    last_reply: str = ""
+    is_model: bool = False
+
+
 class ProbeResult(Record):
-    """The misalignment probe of one model (paper, Figure 1)."""
+    """The misalignment probe of one model (paper, Figure 1).
+
+    recognised, described: who judged the image side and the text side. made: when, by `version`.
+    """
 
     model: str
-    judge: str
-    description_judge: str
+    recognised: JudgedBy
+    described: JudgedBy
     prompt_versions: list[str]
     decoding: Decoding
     draws: int
+    made: str
+    version: str
     tables: list[ProbeTable]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 from answer_data import settings
@@ -13,7 +16,15 @@ from mgld.cli import main
 from mgld.evaluate.describing import RuleDescriptionJudge, load_description_judge
 from mgld.evaluate.judges import Case, load_judge
 from mgld.evaluate.probe import probe, probe_table
-from mgld.evaluate.records import Answer, Decoding, Described, Question, State, Truth
+from mgld.evaluate.records import (
+    Answer,
+    Decoding,
+    Described,
+    ProbeTable,
+    Question,
+    State,
+    Truth,
+)
 
 PLUGIN = """
 class Teller:
@@ -90,7 +101,7 @@ def test_what_is_described(text: str, state: str, place: bool) -> None:
 def test_a_kind_that_the_name_says_is_given_away() -> None:
     castle = question("Milgarzen Castle", label="castle / fort", place_hints=[])
     found = told(castle, "A castle.", "A fort.")
-    assert found.state == "unscored" and "no place or kind" in found.explanation
+    assert found.state == "unscored" and "no place or kind" in found.reason
     assert told(question("Milgarzen", label="castle / fort"), "Its forts").state == "described"
     assert told(question("Milgarzen", label="buddhist temple"), "A temple").state == "described"
     assert told(question("Milgarzen", label=None, place_hints=[]), "A").state == "unscored"
@@ -101,9 +112,10 @@ def test_errors_leave_a_question_unscored() -> None:
     assert told(question(), "In Lower Vesmark", status="refused").state == "not_described"
 
 
-def test_only_the_rule_judges_descriptions() -> None:
-    with pytest.raises(ValueError, match="there is: rule"):
-        load_description_judge("openai:x")
+def test_a_judge_of_descriptions_that_is_none() -> None:
+    for spec in ("", "openai", "openai:", "majority:rule,openai:x", "RULE"):
+        with pytest.raises(ValueError, match=r"there are: rule, openai:MODEL|which model judges"):
+            load_description_judge(spec)
 
 
 def described(number: int, state: str, *, place: bool = False) -> Described:
@@ -145,6 +157,37 @@ def test_the_table_counts_what_both_sides_say() -> None:
         )
     assert table.interval[0] < 0.75 < table.interval[1]
     assert (table.by_place, table.by_place_not_recognised) == (5, 2)
+    assert (table.unscored_described, table.unscored_recognised) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [("described", "known"), ("unscored", "known"), ("unscored", "unknown")],
+        [("described", "unknown"), ("described", "unscored"), ("not_described", "unscored")],
+        [("described", "known"), ("described", "unknown"), *[("unscored", "unscored")] * 2],
+        [("unscored", "unscored")],
+        [("not_described", "unscored"), ("unscored", "known")],
+        [("unscored", "unknown")],
+    ],
+)
+def test_unscored_ones_bound_the_rate(rows: list[tuple[str, State]]) -> None:
+    """The bounds are those of all ways to score what is unscored."""
+    told_ways = [("described", "not_described") if s == "unscored" else (s,) for s, _ in rows]
+    seen_ways = [("known", "unknown") if lv == "unscored" else (lv,) for _, lv in rows]
+
+    def table(states: Sequence[str], levels: Sequence[Any]) -> ProbeTable:
+        found = [described(n, state) for n, state in enumerate(states)]
+        return probe_table("test", found, {str(n): level for n, level in enumerate(levels)})
+
+    rates = [
+        rate
+        for states in product(*told_ways)
+        for levels in product(*seen_ways)
+        if (rate := table(states, levels).misalignment) is not None
+    ]
+    found = table([state for state, _ in rows], [level for _, level in rows])
+    assert (found.lowest, found.highest) == (min(rates), max(rates))
 
 
 def test_where_nothing_is_described_there_is_no_rate() -> None:
@@ -174,6 +217,10 @@ def test_the_whole_probe_per_subset(answer_build: Path, teller: None, tmp_path: 
     result = json.loads(done.stdout)
     assert result == json.loads((out / "probe.json").read_text())
     test, hds = result["tables"]
+    assert result["recognised"]["judge"] == "rule"
+    assert result["recognised"]["prompt_hash"] == load_judge("rule").prompt_hash
+    assert result["described"]["judge"] == "rule-description"
+    assert result["described"]["prompt_hash"] == RuleDescriptionJudge().prompt_hash
     # Landmarks 0, 6, ..., 54: told unless divisible by 4, all seen.
     assert (test["subset"], test["described_recognised"], test["described_not_recognised"]) == (
         "test",
@@ -199,7 +246,7 @@ def test_a_subset_that_is_not_there_is_said_before_anything_is_asked(
         probe(
             settings(answer_build, "teller:x"),
             tmp_path / "out",
-            make_judge=lambda folder: load_judge("rule"),
+            judge=load_judge("rule"),
             description_judge=RuleDescriptionJudge(),
             subsets=["test", "hds99"],
         )

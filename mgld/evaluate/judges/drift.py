@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from mgld.evaluate.records import Verdict
+from mgld.evaluate.records import Described, Verdict
 
 
 def together(members: Iterable[Verdict]) -> str:
@@ -18,7 +18,7 @@ def together(members: Iterable[Verdict]) -> str:
     )
 
 
-def replied_as(verdicts: Iterable[Verdict]) -> dict[str, Counter[str]]:
+def replied_as(verdicts: Iterable[Verdict | Described]) -> dict[str, Counter[str]]:
     """How often which model replied, for each judge that asks one ("" for a single one)."""
     found: dict[str, Counter[str]] = {}
     for verdict in verdicts:
@@ -28,7 +28,7 @@ def replied_as(verdicts: Iterable[Verdict]) -> dict[str, Counter[str]]:
     return found
 
 
-def changed(verdicts: Iterable[Verdict]) -> str:
+def changed(verdicts: Iterable[Verdict | Described]) -> str:
     """In words, who replied under one judge's name where it was more than one model; else ""."""
     parts = []
     for judge, models in replied_as(verdicts).items():
