@@ -139,6 +139,8 @@ def _parts(recipe: Recipe, settings: dict[str, Any]) -> list[str]:
         and part != "log_tau"
         and not (part == "classifier" and settings.get("mu_h") == 0)
     ]
+    if model.start is not None and "log_tau" in model.settings and "log_tau" not in model.new:
+        problems.append("model.settings.log_tau is a beginning: name log_tau in model.new too")
     untrained = [part for part in recipe.optim.part_lr if part not in train]
     if untrained:
         problems.append(f"optim.part_lr of parts that are not trained: {', '.join(untrained)}")

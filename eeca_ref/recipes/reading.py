@@ -140,10 +140,10 @@ def _without(settings: dict[str, Any], error: ValidationError) -> dict[str, Any]
     taken = False
     for each in error.errors():
         at: Any = rest
-        *folders, last = [part for part in each["loc"] if part not in ("llava", "mgld")] or [None]
-        for key in folders:
+        keys = [part for part in each["loc"] if part not in ("llava", "mgld")]
+        for key in keys[:-1]:
             at = at.get(key) if isinstance(at, dict) else None
-        if isinstance(at, dict) and last in at:
-            del at[last]
+        if isinstance(at, dict) and keys and keys[-1] in at:
+            del at[keys[-1]]
             taken = True
     return rest if taken else None
