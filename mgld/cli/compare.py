@@ -38,10 +38,8 @@ def compare(
     from mgld.cli._compare_text import show_comparison
     from mgld.evaluate.compare import compare_runs
     from mgld.evaluate.graded import read_graded
-    from mgld.evaluate.verdict_file import judge_slug
 
-    slug = None if judge is None else judge_slug(judge)
-    found = compare_runs(read_graded(runs, slug), common=common)
+    found = compare_runs(read_graded(runs, judge), common=common)
     if as_json:
         click.echo(found.model_dump_json(indent=1))
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
@@ -34,9 +35,9 @@ class GradedRun:
 def read_graded(folders: Sequence[Path], judge: str | None = None) -> list[GradedRun]:
     """Read run folders as one judge judged them, named by their folders (or paths, if those tie).
 
-    judge: the part of `verdicts-<judge>.jsonl` that names it; None: the one that all folders have.
-    ValueError where there is none or more than one such, for a damaged file, and where verdicts
-    are about other answers (or another truth) than the run has: it must be graded again.
+    judge: as in `verdicts_of`; None: the one that judged something in all folders, by the prompts
+    it has now. ValueError where there is none or more than one such, for a damaged file, and where
+    verdicts are about other answers (or another truth) than the run has: it must be graded again.
     """
     if judge is None:
         judge = _shared_judge(folders)
@@ -44,6 +45,27 @@ def read_graded(folders: Sequence[Path], judge: str | None = None) -> list[Grade
     if len(set(names)) < len(names):
         names = [str(folder) for folder in folders]
     return [_read(folder, name, judge) for folder, name in zip(folders, names, strict=True)]
+
+
+def verdicts_of(folder: Path, judge: str) -> Path:
+    """A run's file with the verdicts of `judge`: its id, as it may be written, or its file's name.
+
+    ValueError: there is no such file, or no such run.
+    """
+    from mgld.evaluate.judges import load_judge
+    from mgld.evaluate.verdict_file import judge_slug  # which reads its rows by this module
+
+    there = _judges(folder)
+    slugs = [judge, judge_slug(judge)]
+    with suppress(ValueError):  # no judge that can be asked now, but maybe one that judged
+        slugs.append(judge_slug(load_judge(judge).id))  # openai:MODEL -> openai:MODEL:paper
+    for slug in slugs:
+        if slug in there:
+            return folder / f"{_PREFIX}{slug}.jsonl"
+    raise ValueError(
+        f"{folder} has no verdicts of {judge} (`mgld grade {folder} --judge {judge}` makes them); "
+        f"it has: {', '.join(there) or 'none'}"
+    )
 
 
 def _judges(folder: Path) -> list[str]:
@@ -54,24 +76,33 @@ def _judges(folder: Path) -> list[str]:
 
 
 def _shared_judge(folders: Sequence[Path]) -> str:
-    found = [_judges(folder) for folder in folders]
+    found = [[each for each in _judges(folder) if _in_use(folder, each)] for folder in folders]
     shared = set(found[0]).intersection(*found[1:])
     if len(shared) == 1:
         return shared.pop()
     if shared:
-        raise ValueError(f"several judges judged these runs: choose {' or '.join(sorted(shared))}")
+        raise ValueError(
+            f"several judges judged these runs: choose with --judge {' or '.join(sorted(shared))}"
+        )
     each = "; ".join(
         f"{folder}: {', '.join(judges) or 'none'}"
         for folder, judges in zip(folders, found, strict=True)
     )
-    raise ValueError(f"no judge judged all of these runs ({each})")
+    raise ValueError(f"no judge judged all of these runs ({each}); `mgld grade` has one judge them")
+
+
+def _in_use(folder: Path, slug: str) -> bool:
+    """Whether a file has verdicts (a judge may have been stopped before its first) by the judge's
+    last prompts: those by others are kept under a name that is not the judge's.
+    """
+    from mgld.evaluate.verdict_file import judge_slug
+
+    first = next(read_rows(folder / f"{_PREFIX}{slug}.jsonl", Judged), None)
+    return first is not None and judge_slug(first.verdict.judge) == slug
 
 
 def _read(folder: Path, name: str, judge: str) -> GradedRun:
-    path = folder / f"{_PREFIX}{judge}.jsonl"
-    judges = _judges(folder)
-    if judge not in judges:
-        raise ValueError(f"{folder} has no {path.name}; it has: {', '.join(judges) or 'none'}")
+    path = verdicts_of(folder, judge)
     questions: dict[str, Question] = {}
     for question in read_rows(folder / "questions.jsonl", Question):
         if question.id in questions:
@@ -87,7 +118,10 @@ def _read(folder: Path, name: str, judge: str) -> GradedRun:
         made_by.add((judged.verdict.judge, judged.verdict.prompt_hash))
     if len(made_by) != 1:
         kinds = ", ".join(f"{judge} (prompt {prompt})" for judge, prompt in sorted(made_by))
-        raise ValueError(f"{path}: verdicts of one judge and prompt expected, found {kinds or '0'}")
+        raise ValueError(
+            f"{path}: verdicts of one judge and prompt expected, found {kinds or 'none'}; "
+            f"`mgld grade {folder}` makes them"
+        )
     ((judge_id, prompt_hash),) = made_by
     _require_current(folder, questions, judged_last)
     verdicts = {each: judged.verdict for each, judged in judged_last.items()}

@@ -10,10 +10,9 @@ from typing import cast
 
 from mgld.evaluate.agreement import Agreement, agreement
 from mgld.evaluate.breakdown import SCORES
-from mgld.evaluate.graded import read_rows
+from mgld.evaluate.graded import read_rows, verdicts_of
 from mgld.evaluate.metrics import LevelMetrics, level_metrics
 from mgld.evaluate.records import Judged, Level, Question, State
-from mgld.evaluate.verdict_file import judge_slug
 from mgld.schema import Record
 
 
@@ -55,13 +54,13 @@ class JudgeComparison(Record):
 def compare_judges(folder: Path, first: str, second: str) -> JudgeComparison:
     """Compare two judges' verdicts on the run in `folder`.
 
-    first, second: ids of judges, or the names in `verdicts-<name>.jsonl`.
+    first, second: judges as in `verdicts_of`.
 
     ValueError: no such verdicts, the two are the same, a damaged file, or the two judged different
     answers.
     """
     questions = {each.id: each for each in read_rows(folder / "questions.jsonl", Question)}
-    paths = [_path(folder, name) for name in (first, second)]
+    paths = [verdicts_of(folder, name) for name in (first, second)]
     if paths[0] == paths[1]:
         raise ValueError(f"{first} and {second} are the same verdicts")
     of_first, of_second = (_last(path, questions) for path in paths)
@@ -99,19 +98,6 @@ def compare_judges(folder: Path, first: str, second: str) -> JudgeComparison:
             clusters=[landmarks[row] for row in rows],
         ),
         differences=sorted(differences, key=_nearness),
-    )
-
-
-def _path(folder: Path, name: str) -> Path:
-    """The verdicts that a judge's id, the short id that one may write, or a file's name names."""
-    for slug in (name, judge_slug(name), judge_slug(f"{name}:paper")):
-        path = folder / f"verdicts-{slug}.jsonl"
-        if "/" not in slug and path.is_file():
-            return path
-    there = sorted(p.stem.removeprefix("verdicts-") for p in folder.glob("verdicts-*.jsonl"))
-    raise ValueError(
-        f"{folder} has no verdicts of {name} (`mgld grade {folder} --judge {name}` makes them); "
-        f"it has: {', '.join(there) or 'none'}"
     )
 
 

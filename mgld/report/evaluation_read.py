@@ -52,7 +52,7 @@ def read_evaluated(folder: Path, judge: str | None = None) -> Evaluated:
     ValueError: no run, no such judge or several to choose from, a damaged file, or metrics that are
     not of the answers and verdicts as they lie there now.
     """
-    (graded,) = read_graded([folder], None if judge is None else judge_slug(judge))
+    (graded,) = read_graded([folder], judge)
     path = folder / f"verdicts-{judge_slug(graded.judge)}.jsonl"
     metrics = _current_metrics(folder, path)
     if metrics is None:

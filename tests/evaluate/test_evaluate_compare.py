@@ -206,10 +206,10 @@ def test_the_judge_that_all_have_is_taken_and_several_are_asked_about(tmp_path: 
     a, b = (_write(tmp_path / name, ALL_KNOWN) for name in "ab")
     _write(b, ALL_KNOWN, judge="other")
     assert read_graded([a, b])[1].judge == "rule"
-    with pytest.raises(ValueError, match=r"a has no verdicts-other\.jsonl; it has: rule"):
+    with pytest.raises(ValueError, match=r"a has no verdicts of other .*it has: rule"):
         read_graded([a, b], "other")
     _write(a, ALL_KNOWN, judge="other")
-    with pytest.raises(ValueError, match="choose other or rule"):
+    with pytest.raises(ValueError, match="choose with --judge other or rule"):
         read_graded([a, b])
     assert {run.judge for run in read_graded([a, b], "other")} == {"other"}
     c = _write(tmp_path / "c", ALL_KNOWN, judge="third")
@@ -237,7 +237,7 @@ def test_damaged_files_are_named_and_torn_ends_are_not_rows(tmp_path: Path) -> N
     with pytest.raises(ValueError, match="one judge and prompt expected"):
         read_graded([folder], "rule")
     path.write_text("")
-    with pytest.raises(ValueError, match="found 0"):
+    with pytest.raises(ValueError, match=r"found none; `mgld grade"):
         read_graded([folder], "rule")
 
 
@@ -263,6 +263,33 @@ def test_a_judge_may_be_named_by_its_id(tmp_path: Path) -> None:
     a, b = (_write(tmp_path / name, ALL_KNOWN, judge="openai:m-1:strict") for name in "ab")
     assert "judged by openai:m-1:strict" in _mgld(a, b, "--judge", "openai:m-1:strict")
     assert "judged by openai:m-1:strict" in _mgld(a, b, "--judge", "openai-m-1-strict")
+
+
+def test_a_judge_may_be_named_as_one_writes_it(tmp_path: Path) -> None:
+    """`mgld grade --judge openai:m` makes verdicts of `openai:m:paper`."""
+    for written, id in (
+        ("openai:m", "openai:m:paper"),
+        ("majority:rule, openai:m", "majority:rule,openai:m:paper"),
+        ("rule-first:openai:m", "rule-first:openai:m:paper"),
+    ):
+        a, b = (_write(tmp_path / name, ALL_KNOWN, judge=id) for name in "ab")
+        assert f"judged by {id}" in _mgld(a, b, "--judge", written)
+
+
+def test_a_judge_that_has_not_judged_is_none_to_choose_from(tmp_path: Path) -> None:
+    """As after a call without a key, or when the judge's prompt has changed."""
+    a, b = (_write(tmp_path / name, ALL_KNOWN) for name in "ab")
+    for folder in (a, b):
+        (folder / "verdicts-openai-m-paper.jsonl").write_text("")
+        (folder / "verdicts-openai-n-paper.jsonl").write_text('{"question_id": "q0", "answ')
+        now = folder / "verdicts-rule.jsonl"
+        aside = folder / "verdicts-rule-0123456789abcdef.jsonl"
+        aside.write_text(now.read_text().replace('"h1"', '"0123456789abcdef"'))
+    assert {(run.judge, run.prompt_hash) for run in read_graded([a, b])} == {("rule", "h1")}
+    old = read_graded([a, b], "rule-0123456789abcdef")
+    assert {run.prompt_hash for run in old} == {"0123456789abcdef"}
+    with pytest.raises(ValueError, match="found none"):
+        read_graded([a, b], "openai:m")
 
 
 def test_a_later_verdict_replaces_an_earlier_one(tmp_path: Path) -> None:
