@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 
-def is_main() -> bool:
-    """Whether this is the first process of all, or the only one."""
-    return os.environ.get("RANK", "0") == "0"
+def rank() -> int:
+    """The number that a launcher gave this process; 0 for one that runs alone."""
+    text = os.environ.get("RANK", "0")
+    return int(text) if text.isdecimal() else 0

@@ -24,6 +24,9 @@ def export(model: str, adapters: Path) -> None:
     They are all that stage 1 trains. After stages that train the language model they are not the
     model. A training run's model itself is ready for the Hub as it is: `hf upload OWNER/NAME DIR`.
     """
+    from eeca_ref.cli._quiet import quiet_transformers
+
+    quiet_transformers()
     from eeca_ref.checkpoint import save_adapters
     from eeca_ref.model import EecaForConditionalGeneration
     from eeca_ref.under_test import model_folder

@@ -53,6 +53,9 @@ def generate(
     With a record's id, question and image these are the answers of
     `mgld answer --model eeca:DIR` with the same seed and decoding.
     """
+    from eeca_ref.cli._quiet import quiet_transformers
+
+    quiet_transformers()
     from eeca_ref.generation import answers
     from mgld.evaluate.records import Decoding
 
