@@ -60,6 +60,8 @@ def from_parts(
         vision_config=vision_config,
         text_config=text.config,
         image_token_id=image_token_id,
+        # a configuration overwrites that of its parts, with None: attention without any mask
+        attn_implementation=text.config._attn_implementation,
         **settings,
     )
     model = EecaForConditionalGeneration(config, vision_tower=tower, language_model=text)

@@ -124,6 +124,28 @@ def test_from_parts_with_an_exported_encoder(parts: dict[str, Path], tmp_path: P
     assert model.visual_tokens(torch.zeros(1, 3, 128, 128)).shape == (1, 64, 24)
 
 
+@pytest.mark.parametrize("options", [{}, {"attn_implementation": "eager"}])
+def test_the_language_model_never_looks_ahead(
+    parts: dict[str, Path], tmp_path: Path, options: dict[str, str]
+) -> None:
+    """Put together, saved and loaded, begun from: padding and what comes later change nothing."""
+    settings = {**SETTINGS, "hierarchical_labels": ["church"]}
+    model = from_parts(**parts, **settings, options=options).eval()
+    model.save_pretrained(tmp_path)
+    loaded = EecaForConditionalGeneration.from_pretrained(tmp_path, **options)
+    ids = torch.randint(8, 60, (2, 9), generator=torch.Generator().manual_seed(3))
+    mask = torch.ones_like(ids)
+    mask[0, 6:] = 0
+    for each in (model, loaded, warm_start(tmp_path, options=options, theta=0.25)):
+        assert each.language_model.config._attn_implementation == (
+            options.get("attn_implementation", "sdpa")
+        )
+        with torch.no_grad():
+            alone = each.eval()(input_ids=ids[:1, :6]).logits
+            beside = each(input_ids=ids, attention_mask=mask).logits
+        torch.testing.assert_close(beside[:1, :6], alone, atol=1e-6, rtol=1e-5)
+
+
 def test_from_parts_in_bfloat16(parts: dict[str, Path]) -> None:
     model = from_parts(
         **parts, **SETTINGS, hierarchical_labels=["church"], options={"dtype": torch.bfloat16}

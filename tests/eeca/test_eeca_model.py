@@ -43,7 +43,7 @@ def test_losses_are_those_of_the_functions(model: EecaForConditionalGeneration) 
         table[batch["entity_ids_BET"][rows]], batch["entity_token_mask_BET"][rows]
     )
     expected = entity_contrastive_loss(
-        visual[:, 4:], entities, batch["entity_mask_BE"][rows], model.log_tau
+        visual[:, 4:], entities, batch["entity_mask_BE"][rows], model.full_log_tau()
     )
     assert expected > 0.1
     torch.testing.assert_close(out.entity_loss, expected)
@@ -253,6 +253,22 @@ def test_accumulated_batches_add_up_to_the_whole(normalisation: str) -> None:
     torch.testing.assert_close(added, whole, atol=1e-6, rtol=1e-4)
 
 
+def test_the_temperature_is_of_float32_in_a_rounded_model() -> None:
+    """bfloat16 numbers near -0.7 are 1/256 apart; what is cut off is handed to the model."""
+    exact, batch = -0.70123, tiny_batch()
+    model = tiny_model(log_tau=exact)
+    assert model.log_tau.shape == (1,) and model.full_log_tau().shape == ()
+    expected = model(**batch).entity_loss
+    model.log_tau.data = model.log_tau.data.bfloat16()
+    assert model.full_log_tau().dtype == torch.float32
+    assert (model(**batch).entity_loss - expected).abs() > 1e-4
+    model.log_tau_rest = exact - model.log_tau.detach().float()
+    assert model.full_log_tau().item() == pytest.approx(exact, abs=1e-7)
+    torch.testing.assert_close(model(**batch).entity_loss, expected)
+    model(**batch).entity_loss.backward()
+    assert model.log_tau.grad is not None and model.log_tau.grad.abs() > 0
+
+
 def test_high_resolution_detail_reaches_the_hr_tokens_alone() -> None:
     """A pattern whose every 2 x 2 has mean 0 does not exist at half the resolution."""
     model = tiny_model()
@@ -321,7 +337,7 @@ def test_in_batch_negatives_leave_out_repeated_phrases() -> None:
             out.visual_tokens[:, 4:],
             entities,
             batch["entity_mask_BE"][rows],
-            model.log_tau,
+            model.full_log_tau(),
             negatives=negatives,
             phrases_BE=phrases,
         )
