@@ -39,8 +39,7 @@ def locate(spec: str, revision: str | None = None) -> Path:
         return folder
     if not HUB_ID.fullmatch(spec):
         raise FileNotFoundError(
-            f"there is no folder {spec} (a stage begins with what the stage before it wrote: is "
-            "that trained? Paths are relative to the working directory)"
+            f"there is no folder {spec} (paths are relative to the working directory)"
         )
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
@@ -58,7 +57,14 @@ def locate(spec: str, revision: str | None = None) -> Path:
 def part_folder(recipe: Recipe, part: str) -> Path:
     """`locate` of one of the recipe's `start`, `vision`, `language_model`, `tokenizer`."""
     spec = getattr(recipe.model, part)
-    return locate(spec, recipe.model.revision.get(part))  # type: ignore[call-overload]
+    try:
+        return locate(spec, recipe.model.revision.get(part))  # type: ignore[call-overload]
+    except FileNotFoundError as error:
+        if part != "start":
+            raise
+        raise FileNotFoundError(
+            f"{error}: a stage begins with the model of the stage before it; is that one trained?"
+        ) from None
 
 
 def open_source(recipe: Recipe) -> Source:
