@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from openai_server import LoopbackServer, start_server
 from mgld.evaluate.answering import AnswerSettings, answer_questions
 from mgld.evaluate.models.base import ModelOptions
 from mgld.evaluate.models.openai import OpenAiModel
-from mgld.evaluate.records import Decoding
+from mgld.evaluate.records import Answer, Decoding
 from mgld.llm import LlmSettings
 from mgld.llm.errors import BudgetError
 from mgld.llm.wire import body
@@ -53,6 +54,23 @@ def test_each_draw_is_asked_and_paid_for_once(
     (tmp_path / "answers.jsonl").unlink()
     assert answer_questions(asked, tmp_path).ok == DRAWS
     assert rows(tmp_path) == before and server.stats()["billed_online"] == DRAWS
+
+
+def test_questions_with_one_text_share_replies_and_all_get_theirs(
+    answer_build: Path, server: LoopbackServer, tmp_path: Path
+) -> None:
+    """Two landmarks of one name, asked about without their images."""
+    first, second, other = ask(answer_build, 3)
+    first, second = (replace(each, text="Who is it?", read_image=None) for each in (first, second))
+    options = ModelOptions(tmp_path, llm=LlmSettings.model_validate({"base_url": server.url}))
+    found: list[Answer] = []
+    OpenAiModel(MODEL, options).answer([first, second, other], found.append)
+    by_draw = {(each.question_id, each.draw): each.text for each in found}
+    assert len(found) == len(by_draw) == 15
+    assert server.stats()["billed_online"] == 10
+    ids = [each.question.id for each in (first, second)]
+    texts = [[by_draw[id, draw] for draw in range(5)] for id in ids]
+    assert texts[0] == texts[1]
 
 
 def test_what_is_sent(answer_build: Path, tmp_path: Path) -> None:

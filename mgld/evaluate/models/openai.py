@@ -42,20 +42,23 @@ class OpenAiModel:
 
     def answer(self, asked: Sequence[Asked], on_answer: OnAnswer) -> None:
         """See `Model`; raises `GatherStoppedError` where budget, time or endpoint stop it."""
-        waiting = {
-            request.key: (each, draw, request)
-            for each in asked
-            for draw in each.draws
-            for request in (self._request(each, draw),)
-        }
+        # Questions may be the same to the last letter, such as those about two landmarks of one name
+        # without their images: one reply is the answer to a draw of all of them.
+        waiting: dict[str, list[tuple[Asked, int]]] = {}
+        requests: dict[str, Request] = {}
+        for each in asked:
+            for draw in each.draws:
+                request = self._request(each, draw)
+                requests[request.key] = request
+                waiting.setdefault(request.key, []).append((each, draw))
         with Ledger(self._options.folder / LEDGER_FILE) as ledger:
             taken = time.monotonic()
 
             def take() -> None:
                 ready = ledger.answered() & waiting.keys()
                 for key, reply in ledger.replies(ready).items():
-                    each, draw, _ = waiting.pop(key)
-                    on_answer(self._answer(each, draw, reply))
+                    for each, draw in waiting.pop(key):
+                        on_answer(self._answer(each, draw, reply))
 
             def on_reply(_: int) -> None:
                 nonlocal taken
@@ -65,9 +68,8 @@ class OpenAiModel:
 
             if self._options.retry_errors:
                 _forget_errors(ledger, waiting.keys())
-            requests = [request for _, _, request in waiting.values()]
             try:
-                gather(requests, ledger, self._options.llm, on_reply=on_reply)
+                gather(list(requests.values()), ledger, self._options.llm, on_reply=on_reply)
             finally:
                 take()
 
