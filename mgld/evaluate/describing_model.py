@@ -76,7 +76,7 @@ class ModelDescriptionJudge(ModelAsker[Described]):
             explanation.append(f"draw {draw} describes ({one_line(claim.span)!r}{mark})")
         why = "; ".join(explanation)
         if void and not draws:
-            reason = f"claims without evidence on draws {sorted(void)} decide it"
+            reason = f"claims without evidence decide it: on draws {sorted(void)}"
             return self._described(case, said._replace(reason=reason), "unscored", why)
         return self._described(case, said, "described" if draws else "not_described", why, draws)
 

@@ -77,7 +77,7 @@ def test_an_undecided_ensemble_is_unscored_and_says_why() -> None:
     says = {"a": "known", "b": "unknown", "c": "unscored"}
     members = [MadeUp(lambda _, level=level: level, id) for id, level in says.items()]
     (found,) = judged(Majority(members), [case()])
-    assert (found.level, found.reason) == ("unscored", "not scored by c, whose votes decide")
+    assert (found.level, found.reason) == ("unscored", "missing votes decide: those of c")
 
 
 def test_a_member_that_changed_under_its_name_is_seen() -> None:

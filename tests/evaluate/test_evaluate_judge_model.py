@@ -287,7 +287,7 @@ def test_a_claim_without_evidence(tmp_path: Path, says: Any, level: str) -> None
     assert found.level == level
     assert "void" in found.explanation
     if level == "unscored":
-        assert found.reason.startswith("claims without evidence on draws")
+        assert found.reason.startswith("claims without evidence decide the level: on draws")
 
 
 def test_a_claim_on_a_draw_without_text_is_nothing(tmp_path: Path) -> None:

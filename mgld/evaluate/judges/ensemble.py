@@ -62,7 +62,7 @@ class Majority:
         level = majority(list(votes.values()))
         said = [f"{m.judge}: {m.level} ({m.reason or m.explanation})" for m in members]
         missing = [judge for judge, vote in votes.items() if vote == "unscored"]
-        reason = f"not scored by {', '.join(missing)}, whose votes decide" if missing else ""
+        reason = f"missing votes decide: those of {', '.join(missing)}" if missing else ""
         return Verdict(
             level=level,
             explanation=" | ".join(said),

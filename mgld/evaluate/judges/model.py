@@ -119,7 +119,7 @@ class StrictJudge(ModelJudge):
         said_all = "; ".join(explanation)
         if if_true != level:
             draws = sorted(void["identifies"] + void["hints"])
-            reason = f"claims without evidence on draws {draws} decide the level"
+            reason = f"claims without evidence decide the level: on draws {draws}"
             return Decision("unscored", said_all, reason=reason)
         return Decision(level, said_all, identified, hinted, spans)
 
