@@ -87,7 +87,10 @@ def probe(
                 progress=progress(f"{subset}/{side}"),
             )
             if counts.missing:
-                raise ValueError(f"{counts.missing} draws of {subset}/{side} are missing")
+                raise ValueError(
+                    f"{counts.missing:,} draws of {subset}/{side} are missing "
+                    f"({'; '.join(counts.missing_draws)}); the same call goes on there"
+                )
         verdicts = _verdicts(folder / subset / "image", judge, retry_errors)
         described = _described(folder / subset / "text", description_judge)
         levels: dict[str, State] = {each: found.level for each, found in verdicts.items()}

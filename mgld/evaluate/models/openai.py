@@ -42,8 +42,8 @@ class OpenAiModel:
 
     def answer(self, asked: Sequence[Asked], on_answer: OnAnswer) -> None:
         """See `Model`; raises `GatherStoppedError` where budget, time or endpoint stop it."""
-        # Questions may be the same to the last letter, such as those about two landmarks of one name
-        # without their images: one reply is the answer to a draw of all of them.
+        # Questions may be the same to the last letter, as those about two landmarks of one name are
+        # without their images: one reply is then a draw of each of them.
         waiting: dict[str, list[tuple[Asked, int]]] = {}
         requests: dict[str, Request] = {}
         for each in asked:
