@@ -27,9 +27,9 @@ def recipes(ctx: click.Context) -> None:
 @user_errors
 def list_(preset: str | None = None, as_json: bool = False) -> None:
     """Names of the built-in recipes, of one PRESET or of all, and what they are."""
-    from eeca_ref.recipes import load_recipe, recipe_names
+    from eeca_ref.recipes import recipe_about, recipe_names
 
-    about = {name: load_recipe(name).about for name in recipe_names(preset)}
+    about = {name: recipe_about(name) for name in recipe_names(preset)}
     if as_json:
         import json
 

@@ -12,10 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from eeca_ref.recipe import Recipe
-from eeca_ref.recipes.composing import Experiment, compose, experiments, merged, recipe_names
+from eeca_ref.recipes.composing import (
+    Experiment,
+    compose,
+    experiments,
+    merged,
+    recipe_about,
+    recipe_names,
+)
 from eeca_ref.recipes.reading import apply_sets, build_recipe, read_yaml
 
-__all__ = ["Experiment", "experiments", "load_recipe", "recipe_names"]
+__all__ = ["Experiment", "experiments", "load_recipe", "recipe_about", "recipe_names"]
 
 
 def load_recipe(spec: str, sets: Sequence[str] = ()) -> Recipe:

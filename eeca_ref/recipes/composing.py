@@ -86,6 +86,11 @@ def recipe_names(preset: str | None = None) -> list[str]:
     ]
 
 
+def recipe_about(name: str) -> str:
+    """The line about one of `recipe_names`, without building it."""
+    return str(compose(name).get("about", ""))
+
+
 @cache
 def experiments() -> tuple[Experiment, ...]:
     """The list, in its order."""
