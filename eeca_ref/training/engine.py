@@ -95,7 +95,7 @@ def deepspeed_config(
     """A recipe in DeepSpeed's words."""
     optim, engine = recipe.optim, recipe.engine
     elements = sum(parameter.numel() for group in groups for parameter in group["params"])
-    bucket = max(1, min(BUCKET, elements))
+    bucket = min(BUCKET, elements + elements % 2)  # DeepSpeed wants an even number
     zero: dict[str, Any] = {
         "stage": engine.zero_stage,
         "reduce_bucket_size": bucket,
@@ -148,7 +148,8 @@ def temperature(engine: Any) -> Tensor | None:
     if engine.module.log_tau is None:
         return None
     log_tau = _rounded(engine.module.log_tau).float() + engine.module.log_tau_rest
-    return log_tau.squeeze(0).exp().clamp(TAU_MIN, TAU_MAX)
+    tau: Tensor = log_tau.squeeze(0).exp().clamp(TAU_MIN, TAU_MAX)
+    return tau
 
 
 def _rounded(parameter: Tensor) -> Tensor:
