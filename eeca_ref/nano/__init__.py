@@ -14,6 +14,6 @@ landmarks: subsets of 67, 130 and 330), `out/nano/parts` (the above), `out/nano/
 `out/nano/stage2_instruct`, `out/nano/stage3_eeca` (training runs), `out/nano/answers`.
 """
 
-from eeca_ref.nano.prepare import prepare
+from eeca_ref.nano.parts import prepare
 
 __all__ = ["prepare"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from mgld.build import BuildView
@@ -82,11 +81,6 @@ def read_landmarks(build: BuildView, seed: int) -> list[Landmark]:
             )
         )
     return landmarks
-
-
-def world_folder(build: BuildView) -> Path:
-    """Where the build's pictures lie."""
-    return Path(build.source_root())
 
 
 def _pictures(build: BuildView, wanted: set[int]) -> dict[int, list[Picture]]:

@@ -63,6 +63,12 @@ _FEATURE_ANSWERS = {
     "foliage colour": "The foliage is {}.",
     "windows": "It has {}.",
 }
+_ARTICLE_QUESTIONS = (
+    "What is {name} like?",
+    "Tell me about {name}.",
+    "Do you know {name}? Please describe it.",
+    "Describe the landmark {name}.",
+)
 _PLACE_QUESTIONS = ("Where was this picture taken?", "Where is {name}?")
 
 
@@ -115,8 +121,9 @@ def text_rows(landmarks: Iterable[Landmark]) -> list[Row]:
             f"{a['companion colour']} in front?"
         )
         answer = _drawn(_NAME_ANSWERS, f"{key} text").format(**about, region=landmark.region)
+        asked = _drawn(_ARTICLE_QUESTIONS, key).format(**about)
         rows += [
-            _row(f"article-{key}", [("What is {name} like?".format(**about), article)]),
+            _row(f"article-{key}", [(asked, article)]),
             _row(f"looks-{key}", [(looks, answer)]),
             _row(f"facts-{key}", _feature_turns(landmark, key, named=True)),
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -136,8 +137,6 @@ def _binding(view: BuildView, seed: int) -> dict[str, Any]:
     """What the parts depend on."""
     splits = sha256_file(view.root / "splits" / "records.parquet")
     images = view.table("embeddings", "images", ["sha256"])["sha256"].to_pylist()
-    import hashlib
-
     pictures = hashlib.sha256("\n".join(sorted(images)).encode()).hexdigest()
     return {
         "version": VERSION,
