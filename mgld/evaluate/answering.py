@@ -91,11 +91,13 @@ def answer_questions(
     folder: str | Path,
     *,
     retry_errors: bool = False,
+    ledger: Path | None = None,
     progress: Progress = lambda done, total: None,
 ) -> AnswerCounts:
     """Have all draws of all questions in `folder`; what is there is not made again.
 
-    retry_errors: draws that ended in an error are made again.
+    retry_errors: draws that ended in an error are made again. ledger: the file of an endpoint's
+    replies, where several runs have one budget; None for the run's own.
 
     ValueError: the folder holds another run or is being written, settings are wrong, or the model
     has changed. FileNotFoundError: no such dataset or model. GatherStoppedError: an endpoint, a
@@ -110,6 +112,7 @@ def answer_questions(
         llm=settings.llm,
         send_seed=settings.send_seed,
         retry_errors=retry_errors,
+        ledger=ledger,
     )
     model = load_model(settings.model, options)
     made_elsewhere = settings.model.startswith("file:")

@@ -34,6 +34,9 @@ from mgld.files import write_text_atomically
 
 RESULT_FILE: Final = "probe.json"
 DESCRIBED_FILE: Final = "described.jsonl"
+LEDGER_FILE: Final = "ledger.sqlite"
+"""An endpoint's replies to both sides of all subsets: the budget holds for all of them, and nested
+subsets are asked once."""
 Side = Literal["text", "image"]
 SIDES: Final[tuple[Side, ...]] = ("text", "image")
 RECOGNISED: Final = ("strongly_known", "known")
@@ -84,6 +87,7 @@ def probe(
                 _side(settings, subset, side),
                 folder / subset / side,
                 retry_errors=retry_errors,
+                ledger=folder / LEDGER_FILE,
                 progress=progress(f"{subset}/{side}"),
             )
             if counts.missing:

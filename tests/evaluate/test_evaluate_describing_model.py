@@ -20,6 +20,7 @@ from mgld.evaluate.judges import Case, JudgeOptions
 from mgld.evaluate.judges.model import model_judge
 from mgld.evaluate.judges.shown import show
 from mgld.evaluate.records import Described
+from mgld.llm.ledger import Ledger
 from mgld.llm.request import Request
 from mgld.llm.wire import body
 
@@ -157,17 +158,40 @@ def running() -> Iterator[LoopbackServer]:
         yield server
 
 
-def test_the_probe_with_models_as_judges(
-    answer_build: Path, running: LoopbackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def server(running: LoopbackServer, monkeypatch: pytest.MonkeyPatch) -> LoopbackServer:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test-abcdefghijklmnop-1234")
     monkeypatch.setattr("mgld.llm.limits.FIRST_BACKOFF", 0.01)
+    running.set_faults({})
+    running.reset()
+    return running
+
+
+def test_one_budget_and_one_reply_for_all_sides_and_subsets(
+    answer_build: Path, server: LoopbackServer, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    arguments = ["probe", "--model", f"openai:{MODEL}", "--base-url", server.url, "--limit", "1"]
+    arguments += ["--data", str(answer_build), "--judge", "rule", "--out", str(out)]
+    arguments += ["--subset", "test", "--subset", "test_paper", "--max-usd", "9"]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 0, done.output
+    # test_paper is part of test: one question, two sides, five draws. A budget is a ledger's.
+    assert server.stats()["billed_online"] == 10
+    assert [path.parent for path in out.rglob("ledger.sqlite")] == [out]
+    with Ledger(out / "ledger.sqlite") as ledger:
+        assert len(ledger.answered()) == 10 and ledger.money().spent > 0
+
+
+def test_the_probe_with_models_as_judges(
+    answer_build: Path, server: LoopbackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.syspath_prepend(str(install_plugin(tmp_path / "site")))
-    running.set_faults({"rules": [{"fault": "half_json", "ordinals": [3]}]})
+    server.set_faults({"rules": [{"fault": "half_json", "ordinals": [3]}]})
     out = tmp_path / "out"
     arguments = ["probe", "--model", "plain:x", "--data", str(answer_build), "--out", str(out)]
     arguments += ["--judge", "rule", "--description-judge", f"openai:{MODEL}"]
-    arguments += ["--judge-base-url", running.url]
+    arguments += ["--judge-base-url", server.url]
     done = CliRunner().invoke(main, [*arguments, "--json"])
     assert done.exit_code == 0, done.output
     result = json.loads(done.stdout)
@@ -183,13 +207,13 @@ def test_the_probe_with_models_as_judges(
         == 10 - (table["unscored"])
     )
     # Again: no reply is paid twice, and the same comes out; then what failed is asked again.
-    billed = running.stats()["billed_online"]
+    billed = server.stats()["billed_online"]
     again = CliRunner().invoke(main, arguments)
-    assert again.exit_code == 0 and running.stats()["billed_online"] == billed
+    assert again.exit_code == 0 and server.stats()["billed_online"] == billed
     assert f"told: judged by openai:{MODEL}:description" in again.stdout
     assert "unscored" in again.stdout and "misaligned is between" in again.stdout
-    running.set_faults({})
+    server.set_faults({})
     retried = CliRunner().invoke(main, [*arguments, "--json", "--retry-errors"])
     assert retried.exit_code == 0, retried.output
-    assert running.stats()["billed_online"] == billed + 1
+    assert server.stats()["billed_online"] == billed + 1
     assert not any("no valid" in line for line in (out / "test/text/described.jsonl").open())

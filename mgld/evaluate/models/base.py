@@ -106,7 +106,8 @@ class ModelOptions:
 
     folder: of the run. source: the dataset. device: torch's name, None for the model's own choice.
     batch_size: questions in one batch. llm: endpoint and limits. send_seed: send each draw's seed
-    to an endpoint. retry_errors: do not answer from stored errors.
+    to an endpoint. retry_errors: do not answer from stored errors. ledger: the file of an
+    endpoint's replies, within which its budget holds; None for one in the run's folder.
     """
 
     folder: Path
@@ -116,6 +117,7 @@ class ModelOptions:
     llm: LlmSettings = field(default_factory=LlmSettings)
     send_seed: bool = False
     retry_errors: bool = False
+    ledger: Path | None = None
 
 
 def load_model(spec: str, options: ModelOptions) -> Model:

@@ -51,7 +51,8 @@ class OpenAiModel:
                 request = self._request(each, draw)
                 requests[request.key] = request
                 waiting.setdefault(request.key, []).append((each, draw))
-        with Ledger(self._options.folder / LEDGER_FILE) as ledger:
+        path = self._options.ledger or self._options.folder / LEDGER_FILE
+        with Ledger(path) as ledger:
             taken = time.monotonic()
 
             def take() -> None:
