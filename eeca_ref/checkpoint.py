@@ -115,14 +115,8 @@ def warm_start(
                 f"{folder}: {', '.join(parts)}: {why} (a part that is meant to begin "
                 "anew is named in `new`)"
             )
-    fresh = EecaForConditionalGeneration._from_config(config) if new else None
-    for part in new:
-        # a saved part of the same shape was loaded: begin it anew all the same
-        old, begun = getattr(model, part), getattr(fresh, part)
-        if isinstance(old, Tensor):
-            old.data.copy_(begun.data)
-        else:
-            old.load_state_dict(begun.state_dict())
+    if new:
+        _begin_anew(model, new)
     return model
 
 
@@ -197,6 +191,23 @@ def vision_fingerprint(model: EecaForConditionalGeneration) -> str:
         bits = value.to(torch.bfloat16) if value.is_floating_point() else value
         digest.update(bits.cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+def _begin_anew(model: EecaForConditionalGeneration, parts: Collection[str]) -> None:
+    """New weights for some parts, also for those that were saved with the same shape.
+
+    The model around them is built without memory: another language model of random weights would
+    take minutes and as much memory as the first.
+    """
+    with torch.device("meta"):
+        shape = EecaForConditionalGeneration(model.config)
+    for part in parts:
+        old, begun = getattr(model, part), getattr(shape, part)
+        if isinstance(old, Tensor):
+            old.data.fill_(model.config.log_tau)
+        else:
+            begun.to_empty(device="cpu").apply(shape._init_weights)
+            old.load_state_dict(begun.state_dict())
 
 
 def _adapter_state(model: EecaForConditionalGeneration) -> dict[str, Tensor]:

@@ -193,6 +193,36 @@ def test_warm_start_refuses_what_would_be_misread_or_dropped(tmp_path: Path) -> 
     assert bigger.resampler.latents_QD.shape == (8, 16)
 
 
+def test_parts_begin_anew_without_another_language_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second one of random weights, 32 GB with Llama-3-8B, would be thrown away at once."""
+    saved = tiny_model()
+    saved.save_pretrained(tmp_path)
+    built_on = []
+    build = AutoModelForCausalLM.from_config
+
+    def noted(*args: Any, **kwargs: Any) -> Any:
+        built_on.append(torch.empty(0).device.type)
+        return build(*args, **kwargs)
+
+    monkeypatch.setattr(AutoModelForCausalLM, "from_config", noted)
+    new = ("resampler", "classifier", "log_tau", "lr_adapter")
+    models = []
+    for seed in (3, 3, 4):
+        torch.manual_seed(seed)
+        models.append(warm_start(tmp_path, new=new, log_tau=0.7))
+    assert set(built_on) == {"meta"}
+    assert same_weights(models[0], models[1])
+    for name, value in models[0].named_parameters():
+        if not name.startswith(("vision_tower", "language_model", "log_tau")):
+            assert not torch.equal(value, saved.state_dict()[name]), name
+            assert not (value == 0).all() or name.endswith("bias"), name
+    latents = [model.resampler.latents_QD for model in models]
+    assert not torch.equal(latents[0], latents[2])
+    assert models[0].log_tau.flatten().tolist() == [pytest.approx(0.7)]
+
+
 def disturbed(model: EecaForConditionalGeneration) -> EecaForConditionalGeneration:
     """All that is not the vision tower and not the language model is something else."""
     with torch.no_grad():
