@@ -199,3 +199,11 @@ def test_accumulation_by_the_number_of_processes() -> None:
         optim.accumulation(3)
     with pytest.raises(ValueError, match="among 16 processes"):
         optim.accumulation(16)
+
+
+def test_what_a_warm_start_does_not_state_is_not_held_against_it() -> None:
+    """It is that of `start`, which `eeca check` looks at."""
+    stage2 = load_recipe("paper/stage2_instruct").model_dump(mode="json")
+    for settings in ({}, {"hr": False}, {"theta": 0.25}):
+        recipe = Recipe.model_validate(changed(stage2, {"model.settings": settings}))
+        assert contradictions(recipe) == []
