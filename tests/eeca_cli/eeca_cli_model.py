@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 # Test modules of other folders are found by their unique names.
-for folder in ("eeca", "eeca_data", "hub"):
+for folder in ("eeca", "eeca_data", "hub", "report"):
     sys.path.append(str(Path(__file__).parents[1] / folder))
 
 from chat_tokenizers import llama3  # noqa: E402

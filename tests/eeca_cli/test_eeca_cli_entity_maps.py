@@ -67,13 +67,14 @@ def test_the_weights_are_the_losses() -> None:
             torch.testing.assert_close(maps.weights_EQ[row], expected[0, 0])
 
 
+@pytest.mark.parametrize("source", ["tiles", "tiles+overview"])
 @pytest.mark.parametrize("place", [(0, 0), (1, 6), (7, 2), (5, 5)])
-def test_what_is_read_at_a_patch_lies_there(place: tuple[int, int]) -> None:
+def test_what_is_read_at_a_patch_lies_there(place: tuple[int, int], source: str) -> None:
     """A resampler that attends to one patch of one tile only: the map is that patch."""
     from eeca_tiny import tiny_vision
 
     vision = tiny_vision(patch_size=4)  # 4 x 4 patches a sub-image, 8 x 8 in all
-    model, _ = lively_model(vision_config=vision, hr_source="tiles", tile_embedding=False)
+    model, _ = lively_model(vision_config=vision, hr_source=source, tile_embedding=False)
     row, column = place
     image = pixels()
     wanted = torch.zeros(4, 16)
