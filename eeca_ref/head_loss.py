@@ -23,12 +23,13 @@ def summed_cross_entropy(head: nn.Module, hidden_NC: Tensor, targets_N: Tensor) 
     to bfloat16: a third digit of the loss would be lost.
 
     Args:
-        head: a linear layer. One with a bias, or under autocast, is run as any module is, and keeps
-            its logits.
+        head: a linear layer. One with a bias, under autocast, or sharded by ZeRO-3 (whose hooks
+            bring the weight to a module that is called) is run as any module is, and keeps its
+            logits.
         hidden_NC: float [N, C].
         targets_N: int64 [N], each a row of the head.
     """
-    plain = type(head) is nn.Linear and head.bias is None
+    plain = type(head) is nn.Linear and head.bias is None and not hasattr(head.weight, "ds_id")
     if not plain or torch.is_autocast_enabled(hidden_NC.device.type):
         return F.cross_entropy(_full(head(hidden_NC)), targets_N, reduction="sum")
     total: Tensor = _LinearCrossEntropy.apply(  # type: ignore[no-untyped-call]

@@ -18,7 +18,6 @@ import torch
 from torch import Tensor
 
 from eeca_ref.data.sampler import Cursor
-from eeca_ref.recipe import Recipe
 from eeca_ref.training.distributed import World
 from mgld.files import write_text_atomically
 from mgld.schema import Record
@@ -37,7 +36,6 @@ class State(Record):
         cursor: the next global batch.
         world_size: processes that wrote it.
         binding: of the token store.
-        recipe: of the run.
         validation: losses on the rows held out, if there are any.
     """
 
@@ -45,7 +43,6 @@ class State(Record):
     cursor: Cursor
     world_size: int
     binding: str
-    recipe: Recipe
     validation: dict[str, float] | None = None
 
 

@@ -14,6 +14,11 @@ from eeca_ref.data.collate import Batch
 from eeca_ref.losses import IGNORED
 from eeca_ref.objective import LossCounts, loss_counts
 from eeca_ref.training.distributed import World
+from eeca_ref.training.flops import FlopCount, positions
+
+
+SUMS = ("samples", "supervised_tokens", "images", "labelled", "tokens", "skipped_rows")
+FLOPS = ("model_flops", "hardware_flops")
 
 
 @dataclass(frozen=True)
@@ -24,8 +29,9 @@ class StepCounts:
         losses: what the losses are divided by: int64 scalars on the device.
         samples, supervised_tokens, images, labelled: the same as numbers.
         tokens: positions of the language model that are no padding, visual tokens included.
+        skipped_rows: that could not be read; `skipped`: how many of each status.
         classes: different hierarchical labels.
-        skipped: rows that could not be read, by status.
+        model_flops, hardware_flops: see `flops.Flops`; 0 where they are not counted.
     """
 
     losses: LossCounts
@@ -34,38 +40,46 @@ class StepCounts:
     images: int
     labelled: int
     tokens: int
-    classes: int
+    skipped_rows: int
     skipped: dict[str, int]
+    classes: int
+    model_flops: int
+    hardware_flops: int
 
 
-def count_step(batches: Sequence[Batch], config: EecaConfig, world: World) -> StepCounts:
-    """Count the micro-batches of all processes; `batches` are this one's."""
-    mine = torch.zeros(6 + len(config.hierarchical_labels), dtype=torch.int64)
+def count_step(
+    batches: Sequence[Batch], config: EecaConfig, world: World, flops: FlopCount | None = None
+) -> StepCounts:
+    """Count the micro-batches of all processes; `batches` are this one's. One reduction."""
+    classes = len(config.hierarchical_labels)
+    mine = torch.zeros(len(SUMS) + len(FLOPS) + classes, dtype=torch.int64)
     for batch in batches:
-        mine += count_batch(batch, config)
+        mine[: len(SUMS)] += count_batch(batch, config)
+        if flops is not None and batch.ids:
+            mine[len(SUMS) :][: len(FLOPS)] += torch.tensor(flops.of_inputs(batch.inputs))
+        labelled = batch.inputs["class_B"][batch.inputs["class_B"] != IGNORED]
+        if classes:
+            mine[-classes:] += torch.bincount(labelled, minlength=classes)
     everyones = world.summed(mine.to(world.device))
     numbers: list[int] = everyones.tolist()
+    sums = dict(zip((*SUMS, *FLOPS), numbers, strict=False))
     skipped: Counter[str] = Counter()
-    if numbers[5]:
-        for each in world.gathered([s.status for batch in batches for s in batch.skipped]):
+    if sums["skipped_rows"]:
+        for each in world.gathered([row.status for batch in batches for row in batch.skipped]):
             skipped.update(each)
     return StepCounts(
-        LossCounts(*everyones[:4]),
-        *numbers[:5],
-        classes=sum(number > 0 for number in numbers[6:]),
+        losses=LossCounts(*everyones[: len(LossCounts._fields)]),
         skipped=dict(sorted(skipped.items())),
+        classes=sum(number > 0 for number in numbers[len(SUMS) + len(FLOPS) :]),
+        **sums,
     )
 
 
 def count_batch(batch: Batch, config: EecaConfig) -> Tensor:
-    """int64 [6 + classes], of a batch: samples, supervised tokens, images, labelled, tokens, skipped, each class."""
-    inputs = batch.inputs
-    classes = torch.zeros(len(config.hierarchical_labels), dtype=torch.int64)
+    """`SUMS` of a batch, int64 [6]; the first four are its `LossCounts`."""
+    inputs, skipped = batch.inputs, len(batch.skipped)
     if not batch.ids:  # one sample of one token stands in, and is none
-        return torch.cat((torch.tensor([0, 0, 0, 0, 0, len(batch.skipped)]), classes))
+        return torch.tensor([0, 0, 0, 0, 0, skipped])
     counts = loss_counts(inputs["labels_BL"], inputs["has_image_B"], inputs["class_B"])
-    tokens = inputs["attention_mask_BL"].sum() + counts.images * (config.visual_tokens - 1)
-    labelled = inputs["class_B"][inputs["class_B"] != IGNORED]
-    classes = torch.bincount(labelled, minlength=len(classes)) if len(classes) else classes
-    sums = [*counts, tokens, torch.tensor(len(batch.skipped))]
-    return torch.cat((torch.stack([torch.as_tensor(each) for each in sums]), classes))
+    tokens = sum(positions(config, inputs))
+    return torch.stack([torch.as_tensor(each) for each in (*counts, tokens, skipped)])

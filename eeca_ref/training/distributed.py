@@ -73,10 +73,9 @@ class World:
             except Exception as error:
                 box[1] = error
         torch.distributed.broadcast_object_list(box, src=0, device=self.device)
-        result, error = box
-        if error is not None:
-            raise error
-        made: T = result
+        if box[1] is not None:
+            raise box[1]
+        made: T = box[0]
         return made
 
 

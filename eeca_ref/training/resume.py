@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from eeca_ref.data.sampler import Cursor
 from eeca_ref.recipe import Recipe
 from eeca_ref.training.checkpoints import CHECKPOINTS, MODEL, State, found_checkpoints, read_state
 from mgld.files import write_text_atomically
@@ -46,6 +47,11 @@ class Beginning:
     def step(self) -> int:
         """Steps that are done."""
         return 0 if self.state is None else self.state.step
+
+    @property
+    def cursor(self) -> Cursor | None:
+        """The next global batch; None: the first."""
+        return None if self.state is None else self.state.cursor
 
 
 def find_beginning(recipe: Recipe, out: Path, *, world_size: int, resume: bool) -> Beginning:

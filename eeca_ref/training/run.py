@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 
-from eeca_ref.assembling import (
-    build_model,
-    image_settings,
-    label_vocabulary,
-    load_tokenizer,
-    model_config,
-    open_source,
-    token_settings,
-)
-from eeca_ref.data.labels import LabelVocabulary
-from eeca_ref.data.loader import Examples, Step, TrainLoader, rows_with_images
-from eeca_ref.data.sampler import GroupedSampler
-from eeca_ref.data.store_write import make_store
+from eeca_ref.assembling import build_model
 from eeca_ref.model import EecaForConditionalGeneration
 from eeca_ref.processing import EecaProcessor
 from eeca_ref.recipe import Recipe
@@ -34,16 +21,24 @@ from eeca_ref.training.checkpoints import (
     write_checkpoint,
     write_final_model,
 )
+from eeca_ref.training.data import RunData, open_data
+from eeca_ref.training.distributed import World
 from eeca_ref.training.engine import restore_log_tau, set_lr, start_engine
-from eeca_ref.training.log import RunLog, StepRecord
-from eeca_ref.training.manifest import peak_memory
+from eeca_ref.training.flops import FlopCount
+from eeca_ref.training.log import LOG_FILE, RunLog, StepRecord
+from eeca_ref.training.manifest import (
+    MANIFEST_FILE,
+    PeakMemory,
+    device_name,
+    finish_manifest,
+    peak_memory,
+    read_manifest,
+    write_manifest,
+)
+from eeca_ref.training.origins import model_entries
 from eeca_ref.training.resume import Beginning, check_data, find_beginning
 from eeca_ref.training.schedule import lr_factor, warmup_steps
 from eeca_ref.training.step import NonFiniteError, StepTotals, train_step
-from eeca_ref.training.validation import Validation, held_out
-
-T = TypeVar("T")
-STORE = "store"
 
 
 @dataclass(frozen=True)
@@ -52,24 +47,24 @@ class TrainResult:
 
     Attributes:
         model: folder of the final model.
-        steps: of the whole run.
+        steps: that this call did.
         done_before: the run was finished already, and nothing was done.
-        losses: of the last step, by name; {} where none was done.
-        validation: losses on the rows held out at the end, if there are any.
+        losses: of the last step, by name.
+        validation: losses on the rows held out, at the end; None where there are none.
     """
 
     model: Path
-    steps: int
+    steps: int = 0
     done_before: bool = False
-    losses: dict[str, float] | None = None
+    losses: dict[str, float] = field(default_factory=dict)
     validation: dict[str, float] | None = None
 
 
 def train(recipe: Recipe, out: Path, *, resume: bool = True) -> TrainResult:
     """Run a recipe in `out`, from its newest checkpoint if there is one.
 
-    Called in every process of torchrun or the deepspeed launcher, or in one by itself. A finished
-    run is left as it is.
+    Called in every process of torchrun or the deepspeed launcher, or in one by itself; on several
+    machines `out` is a folder that all of them see. A finished run is left as it is.
 
     Raises:
         FileNotFoundError, ValueError: what the recipe names is not there or does not fit; `out`
@@ -77,120 +72,78 @@ def train(recipe: Recipe, out: Path, *, resume: bool = True) -> TrainResult:
         NonFiniteError: a loss or gradient is NaN or infinite; with the samples' ids.
     """
     world = distributed.start()
-    recipe.optim.accumulation(world.size)  # before anything is loaded: whether the batch divides
+    recipe.optim.accumulation(world.size)  # whether the batch divides, before anything is loaded
     beginning = world.once(
         lambda: find_beginning(recipe, out, world_size=world.size, resume=resume)
     )
     if beginning.finished:
-        return TrainResult(out / MODEL, beginning.step, done_before=True)
+        return TrainResult(out / MODEL, done_before=True)
+    data = open_data(recipe, out, world)
+    check_data(beginning, data.entry.binding)
 
-    # Data: rows to tokens, labels to classes, rows to steps
-    tokenizer, source = load_tokenizer(recipe), open_source(recipe)
-    shape = model_config(recipe, tokenizer, LabelVocabulary(["any"]))
-    store = make_store(out / STORE, source, tokenizer, token_settings(recipe, shape))
-    check_data(beginning, store.binding)
-    labels = label_vocabulary(recipe, store.labels)
-    usable, missing = world.once(lambda: rows_with_images(store, source))
-    rows, validation_rows = held_out(usable, recipe.data.validation)
-    settings = image_settings(recipe, shape)
-    examples = Examples(store, source, settings, labels)
-    sampler = GroupedSampler(
-        rows,
-        store.lengths,
-        store.has_image,
-        global_batch=recipe.optim.global_batch,
-        seed=recipe.seed,
-        order=recipe.data.order,
-    )
-    loader = TrainLoader(
-        examples,
-        sampler,
-        epochs=recipe.optim.epochs,
-        micro_batch=recipe.optim.micro_batch,
-        rank=world.rank,
-        world_size=world.size,
-        workers=recipe.data.workers,
-        pin_memory=world.device.type == "cuda",
-    )
-    validation = None
-    if len(validation_rows):
-        validation = Validation(
-            examples,
-            validation_rows,
-            world,
-            micro_batch=recipe.optim.micro_batch,
-            workers=recipe.data.workers,
-        )
-    total = min(loader.steps, recipe.optim.max_steps or loader.steps)
-
-    # Model and engine
-    model = _model(recipe, beginning, tokenizer, labels)
+    model = _model(recipe, beginning, data)
+    flops = FlopCount(model.config, recipe.train, checkpointing=recipe.engine.checkpointing)
+    mean, std, fit = data.settings.mean, data.settings.std, data.settings.fit
     processor = EecaProcessor.of(
-        model.config,
-        tokenizer,
-        image_mean=settings.mean,
-        image_std=settings.std,
-        fit=settings.fit,
+        model.config, data.tokenizer, image_mean=mean, image_std=std, fit=fit
     )
-    engine = start_engine(model, recipe, world, accumulation=loader.accumulation)
+    engine = start_engine(model, recipe, world, accumulation=data.loader.accumulation)
     if beginning.checkpoint is not None:
         load_resume(engine, beginning.checkpoint, world)
         restore_log_tau(engine)
+    _begin_manifest(recipe, out, world, data, beginning)
 
-    # Steps
+    total = min(data.loader.steps, recipe.optim.max_steps or data.loader.steps)
     warmup = warmup_steps(total, recipe.optim.warmup_ratio)
-    log = RunLog(out, recipe, resume_step=beginning.step, main=world.main, total_steps=total)
-    cursor = None if beginning.state is None else beginning.state.cursor
     losses: dict[str, float] = {}
-    with log:
+    with RunLog(out, recipe, resume_step=beginning.step, main=world.main, total_steps=total) as log:
         log.event("resume" if beginning.step else "start", total_steps=total)
-        began = time.perf_counter()
-        steps = _timed(loader.steps_from(cursor))
-        for number in range(beginning.step, total):
-            step, waited = next(steps)
-            rates = set_lr(engine, recipe.optim, lr_factor(number, total=total, warmup=warmup))
-            every = recipe.log.gradient_norms_every
+        steps = data.loader.steps_from(beginning.cursor)
+        for done in range(beginning.step, total):
+            began = time.perf_counter()
+            step = next(steps)
+            waited = time.perf_counter() - began
+            rates = set_lr(engine, recipe.optim, lr_factor(done, total=total, warmup=warmup))
             try:
                 totals = train_step(
                     engine,
                     step.micro_batches,
                     world,
-                    gradient_norms=every is not None and number % every == 0,
+                    gradient_norms=_now(recipe.log.gradient_norms_every, done),
+                    flops=flops,
                 )
             except NonFiniteError as error:
-                log.event("nan", step=number + 1, what=error.what, ids=error.ids)
+                log.event("nan", step=done + 1, what=error.what, ids=error.ids)
                 raise
             losses = totals.losses
-            now = time.perf_counter()
-            record = _record(totals, number + 1, (number + 1) / sampler.steps, rates)
-            log.step(record.model_copy(update={"seconds": now - began, "loader_seconds": waited}))
-            began = now
-            if (number + 1) % recipe.keep.every == 0 and number + 1 < total:
+            record = _record(totals, done + 1, (done + 1) / data.sampler.steps, rates)
+            times = {"seconds": time.perf_counter() - began, "loader_seconds": waited}
+            log.step(record.model_copy(update=times))
+            if (done + 1) % recipe.keep.every == 0 and done + 1 < total:
                 state = State(
-                    step=number + 1,
+                    step=done + 1,
                     cursor=step.cursor,
                     world_size=world.size,
-                    binding=store.binding,
-                    recipe=recipe,
-                    validation=_validate(validation, engine, log),
+                    binding=data.entry.binding,
+                    validation=_validate(data, engine, log),
                 )
+                # logged first: a log goes on where a whole checkpoint stands
                 log.event("checkpoint")
                 write_checkpoint(
                     engine, out, state, world, processor=processor, keep=recipe.keep.last
                 )
-                began = time.perf_counter()
-        validated = _validate(validation, engine, log)
-        write_final_model(engine, out, world, processor=processor)
+        validated = _validate(data, engine, log)
         log.event("finish")
-    return TrainResult(out / MODEL, total, losses=losses, validation=validated)
+    _finish_manifest(out, world)
+    # the last thing: where it is, the run is finished
+    folder = write_final_model(engine, out, world, processor=processor)
+    return TrainResult(folder, total - beginning.step, losses=losses, validation=validated)
 
 
-def _model(
-    recipe: Recipe, beginning: Beginning, tokenizer: Any, labels: LabelVocabulary
-) -> EecaForConditionalGeneration:
+def _model(recipe: Recipe, beginning: Beginning, data: RunData) -> EecaForConditionalGeneration:
     """As the recipe begins, or as the checkpoint left it."""
     if beginning.checkpoint is None:
-        return build_model(recipe, tokenizer, labels)
+        return build_model(recipe, data.tokenizer, data.labels)
     model: EecaForConditionalGeneration = EecaForConditionalGeneration.from_pretrained(
         beginning.checkpoint / MODEL,
         dtype=torch.bfloat16 if recipe.engine.precision == "bf16" else torch.float32,
@@ -199,20 +152,16 @@ def _model(
     return model
 
 
-def _validate(validation: Validation | None, engine: Any, log: RunLog) -> dict[str, float] | None:
-    if validation is None:
+def _validate(data: RunData, engine: Any, log: RunLog) -> dict[str, float] | None:
+    if data.validation is None:
         return None
-    losses = validation.losses(engine)
+    losses = data.validation.losses(engine)
     log.event("validation", **losses)
     return losses
 
 
-def _timed(steps: Iterator[Step]) -> Iterator[tuple[Step, float]]:
-    """The steps, each with the seconds that were waited for it."""
-    began = time.perf_counter()
-    for step in steps:
-        yield step, time.perf_counter() - began
-        began = time.perf_counter()
+def _now(every: int | None, step: int) -> bool:
+    return every is not None and step % every == 0
 
 
 def _record(totals: StepTotals, step: int, epoch: float, rates: dict[str, float]) -> StepRecord:
@@ -220,7 +169,10 @@ def _record(totals: StepTotals, step: int, epoch: float, rates: dict[str, float]
     return StepRecord(
         step=step,
         epoch=epoch,
-        **totals.losses,
+        loss=totals.losses["loss"],
+        lm_loss=totals.losses["lm_loss"],
+        entity_loss=totals.losses["entity_loss"],
+        hierarchical_loss=totals.losses["hierarchical_loss"],
         lr=rates,
         grad_norm=totals.grad_norm,
         tau=totals.tau,
@@ -231,5 +183,35 @@ def _record(totals: StepTotals, step: int, epoch: float, rates: dict[str, float]
         seconds=0.0,
         skipped=counts.skipped,
         gradient_norms=totals.gradient_norms,
+        model_flops=counts.model_flops,
+        hardware_flops=counts.hardware_flops,
         peak_memory_bytes=memory.device_bytes or memory.rss_bytes,
     )
+
+
+def _begin_manifest(
+    recipe: Recipe, out: Path, world: World, data: RunData, beginning: Beginning
+) -> None:
+    devices = world.gathered(device_name())
+    if not world.main:
+        return
+    path = out / MANIFEST_FILE
+    write_manifest(
+        path,
+        recipe=recipe,
+        data=data.entry,
+        # what a checkpoint began from is not read again
+        models=read_manifest(path).models if beginning.step else model_entries(recipe),
+        order_hashes=[data.sampler.order_hash(epoch) for epoch in range(recipe.optim.epochs)],
+        resume_step=beginning.step,
+        devices=devices,
+    )
+
+
+def _finish_manifest(out: Path, world: World) -> None:
+    everyones: list[PeakMemory] = world.gathered(peak_memory())
+    if world.main:
+        device = [each.device_bytes for each in everyones if each.device_bytes is not None]
+        rss = max(each.rss_bytes for each in everyones)
+        largest = PeakMemory(rss_bytes=rss, device_bytes=max(device, default=None))
+        finish_manifest(out / MANIFEST_FILE, log=out / LOG_FILE, peak_memory=largest)

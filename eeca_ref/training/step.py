@@ -20,6 +20,7 @@ from eeca_ref.objective import visual_gradient_norms
 from eeca_ref.training.counting import StepCounts, count_step
 from eeca_ref.training.distributed import World
 from eeca_ref.training.engine import restore_log_tau, temperature
+from eeca_ref.training.flops import FlopCount
 
 LOSSES = ("loss", "lm_loss", "entity_loss", "hierarchical_loss")
 COUNTERS = ("images_with_entities", "images_contrasted", "entities", "entity_tokens")
@@ -47,7 +48,12 @@ class StepTotals:
 
 
 def train_step(
-    engine: Any, batches: Sequence[Batch], world: World, *, gradient_norms: bool = False
+    engine: Any,
+    batches: Sequence[Batch],
+    world: World,
+    *,
+    gradient_norms: bool = False,
+    flops: FlopCount | None = None,
 ) -> StepTotals:
     """Train on the micro-batches of one optimizer step; the learning rate is set before.
 
@@ -56,11 +62,12 @@ def train_step(
         batches: this process's, as many as the engine accumulates.
         world: the others.
         gradient_norms: whether to measure each loss's gradient at the visual tokens, too.
+        flops: to count operations; None: they are not.
 
     Raises:
         NonFiniteError: in all processes, before the weights change.
     """
-    counts = count_step(batches, engine.module.config, world)
+    counts = count_step(batches, engine.module.config, world, flops)
     tau = temperature(engine)
     norms = _gradient_norms(engine.module, batches[0], world) if gradient_norms else None
     values, finite = _gradients(engine, batches, counts, world)
@@ -120,11 +127,15 @@ def _gradient_norms(model: Any, batch: Batch, world: World) -> dict[str, float]:
     """Of each loss at the visual tokens, in a process's first micro-batch; mean over processes.
 
     In a forward pass of its own and past the engine, whose hooks mean training by any backward
-    pass.
+    pass; those of ZeRO-3 hand out copies of what a module returns, so the model's are left out too.
     """
-    output = model(**to_device(batch, world.device))
-    losses = {name: getattr(output, name) for name in LOSSES[1:]}
-    norms = visual_gradient_norms(output.visual_tokens, losses)
+    import deepspeed
+
+    own = list(model.parameters(recurse=False))
+    with deepspeed.zero.GatheredParameters(own):
+        output = model.forward(**to_device(batch, world.device))
+        losses = {name: getattr(output, name) for name in LOSSES[1:]}
+        norms = visual_gradient_norms(output.visual_tokens, losses)
     sums: list[float] = world.summed(torch.stack(list(norms.values())).double()).tolist()
     return {name: value / world.size for name, value in zip(norms, sums, strict=True)}
 
