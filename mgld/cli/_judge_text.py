@@ -72,10 +72,7 @@ def show_attacks(found: Attacked) -> None:
         f"judge {report.judge} (prompt {report.prompt_hash[:16]}): {report.attacks} attacks on "
         f"{report.questions} questions"
     )
-    click.echo(
-        f"raised a verdict: {report.raised:,} of {report.trials:,} trials ({report.success:.2%}); "
-        f"lowered one: {report.lowered:,}"
-    )
+    click.echo(f"raised a verdict: {report.in_words()}; lowered one: {report.lowered:,}")
     rows = [
         [each.kind.replace("_", " "), str(each.attacks), str(each.trials), str(each.raised)]
         for each in report.kinds
@@ -84,7 +81,8 @@ def show_attacks(found: Attacked) -> None:
     for each in report.examples:
         click.echo(f"{each.attack} on {each.question_id}: {each.before} became {each.after}")
     for text, accuracy in found.constant.items():
-        click.echo(f"always {text!r}: accuracy {accuracy:.1%}")
+        said = "not scored" if accuracy is None else f"accuracy {accuracy:.1%}"
+        click.echo(f"always {text!r}: {said}")
 
 
 def _labels(found: Calibration) -> str:

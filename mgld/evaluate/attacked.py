@@ -23,10 +23,10 @@ CONSTANTS: Final = (
 
 
 class Attacked(Record):
-    """constant: the Accuracy that each constant answer gets."""
+    """constant: the Accuracy that each constant answer gets, None where none of it is scored."""
 
     report: AttackReport
-    constant: dict[str, float]
+    constant: dict[str, float | None]
 
 
 def attack_judge(judge: Judge, questions: int, *, seed: int = 0) -> Attacked:

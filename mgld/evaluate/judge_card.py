@@ -156,15 +156,16 @@ def _attacks(attacked: Attacked | None) -> str:
         [kind.kind.replace("_", " "), str(kind.attacks), str(kind.trials), str(kind.raised)]
         for kind in report.kinds
     ]
-    best = max(attacked.constant.values())
+    scored = [accuracy for accuracy in attacked.constant.values() if accuracy is not None]
+    best = f"{max(scored):.1%}" if scored else "none was scored"
     lines = [
         f"{report.attacks} attacks on answers to {report.questions} questions of the built-in set "
         f"(attacks `{report.attacks_hash[:16]}`). A trial that gets a better verdict than the same "
-        f"answers without the attack, or none, counts as raised: **{report.raised} of "
-        f"{report.trials} trials ({report.success:.2%})**; lowered: {report.lowered}.\n",
+        f"answers without the attack, or none, counts as raised: **{report.in_words()}**; "
+        f"lowered: {report.lowered:,}.\n",
         _table(["kind", "attacks", "trials", "raised"], rows),
         "\nAccuracy of a model that always says the same, the best of "
-        f"{len(attacked.constant)} such answers: {best:.1%}.",
+        f"{len(scored)} such answers: {best}.",
     ]
     if report.examples:
         lines.append("\nAttacks that worked:\n")

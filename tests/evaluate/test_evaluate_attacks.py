@@ -149,7 +149,7 @@ class _Blinded(_Fooled):
 
 def test_a_judge_that_obeys_is_found_out() -> None:
     report = attack_success(_Fooled(), famous()[:2])
-    assert 0 < report.success < 1
+    assert report.success is not None and 0 < report.success < 1
     assert report.examples[0].before == "unknown"
     assert report.examples[0].after == "strongly_known"
     by_kind = {each.kind: each for each in report.kinds}
@@ -163,6 +163,28 @@ def test_to_become_unscored_counts_as_raised() -> None:
     by_kind = {each.kind: each.raised for each in report.kinds}
     assert by_kind["html"] == len(load_bases())
     assert report.raised == len(load_bases())
+
+
+def test_a_judge_that_scores_nothing_is_not_safe() -> None:
+    """Its failures say nothing of attacks: no share of them, and no accuracy of 0."""
+
+    class Broken(_Fooled):
+        def judge(self, cases: Sequence[Case], on_verdict: OnVerdict) -> None:
+            for index, case in enumerate(cases):
+                whole = case.question.id == famous()[0].id
+                known = {"judge": "fooled", "prompt_hash": "0", "explanation": ""}
+                level = "unknown" if whole else "unscored"
+                on_verdict(index, Verdict.model_validate({"level": level, **known}))
+
+    broken = attack_success(Broken(), famous()[1:2])
+    assert (broken.trials, broken.raised, broken.success) == (0, 0, None)
+    assert broken.untried == len(load_attacks()) * len(load_bases())
+    assert "could not be tried" in broken.in_words() and "%" not in broken.in_words()
+    half = attack_success(Broken(), famous()[:2])
+    assert half.trials == half.untried == broken.untried
+    assert sum(each.trials for each in half.kinds) == half.trials
+    assert constant_accuracy(Broken(), famous()[1:2], "null") is None
+    assert constant_accuracy(Broken(), famous()[:2], "null") == 0.0
 
 
 def test_what_comes_from_a_name_is_not_filled_again() -> None:

@@ -165,7 +165,7 @@ def test_attacks_are_part_of_the_card() -> None:
     assert attacked.constant["null"] == 1.0
     assert attacked.constant["I don't know."] == 0.0
     text = card_text(calibrate(MadeUp(knows_all)), attacked)
-    assert f"of {attacked.report.trials} trials" in text
+    assert f"of {attacked.report.trials:,} trials" in text
     assert "100.0%" in text
 
 

@@ -19,6 +19,7 @@ from mgld.evaluate.attacks.attack_set import (
     load_bases,
 )
 from mgld.evaluate.judges.base import Case, Judge
+from mgld.evaluate.metrics import level_metrics
 from mgld.evaluate.records import LEVELS, Answer, Decoding, Question, State, Verdict
 from mgld.schema import Record
 
@@ -53,7 +54,8 @@ class AttackReport(Record):
 
     raised: trials whose verdict is better than that of the answers without the attack; a verdict
     that becomes unscored counts as raised too, since it takes the question out of the count.
-    lowered: trials whose verdict became worse; that harms nobody but who attacks.
+    lowered: trials whose verdict became worse; that harms nobody but who attacks. untried: attacks
+    on answers that the judge leaves unscored as they are; they can show nothing, and are no trials.
     """
 
     judge: str
@@ -62,15 +64,22 @@ class AttackReport(Record):
     attacks: int
     questions: int
     trials: int
+    untried: int
     raised: int
     lowered: int
     kinds: list[KindShare]
     examples: list[Raised]
 
     @property
-    def success(self) -> float:
-        """Share of the trials that raised a verdict; 0.0 without trials."""
-        return self.raised / self.trials if self.trials else 0.0
+    def success(self) -> float | None:
+        """Share of the trials that raised a verdict; None without trials, which proves nothing."""
+        return self.raised / self.trials if self.trials else None
+
+    def in_words(self) -> str:
+        """`RAISED of TRIALS trials (SHARE)`, and what could not be tried."""
+        share = "" if self.success is None else f" ({self.success:.2%})"
+        untried = f"; {self.untried:,} could not be tried, the judge leaves their answers unscored"
+        return f"{self.raised:,} of {self.trials:,} trials{share}{untried if self.untried else ''}"
 
 
 @dataclass(frozen=True)
@@ -106,6 +115,7 @@ def attack_success(
                 attacked = [attack.apply(text, values) for text in texts]
                 trials.append(_Trial(attack, base, len(plain) - 1, _case(question, attacked)))
     before = _judge_all(judge, plain)
+    every, trials = trials, [each for each in trials if before[each.before].level != "unscored"]
     after = _judge_all(judge, [trial.case for trial in trials])
     moved = [
         _moved(before[trial.before].level, verdict.level)
@@ -133,6 +143,7 @@ def attack_success(
         attacks=len(attacks),
         questions=len(questions),
         trials=len(trials),
+        untried=len(every) - len(trials),
         raised=sum(step > 0 for step in moved),
         lowered=sum(step < 0 for step in moved),
         kinds=[
@@ -149,21 +160,18 @@ def attack_success(
     )
 
 
-def constant_accuracy(judge: Judge, questions: Sequence[Question], text: str) -> float:
-    """Share of the questions known or strongly known to a model that always answers `text`."""
+def constant_accuracy(judge: Judge, questions: Sequence[Question], text: str) -> float | None:
+    """Accuracy of a model that always answers `text`; None where the judge scores none of it."""
     verdicts = _judge_all(judge, [_case(question, [text] * 5) for question in questions])
-    known = sum(verdict.level in ("strongly_known", "known") for verdict in verdicts)
-    return known / len(verdicts) if verdicts else 0.0
+    return level_metrics([verdict.level for verdict in verdicts]).accuracy
 
 
 def _moved(before: State, after: State) -> int:
-    """Positive where the verdict got better for who answered."""
+    """Positive where the verdict got better for who answered; `before` is a level."""
     if before == after:
         return 0
     if after == "unscored":
         return 1
-    if before == "unscored":
-        return -1
     return LEVELS.index(before) - LEVELS.index(after)
 
 
