@@ -1,5 +1,8 @@
 """The rule judge on single answers: what identifies, what hints, what is neither."""
 
+import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -215,3 +218,26 @@ def test_the_quick_look_changes_no_verdict() -> None:
             seen += not landmark.may_be_in(answer)
             assert weigh(answer, landmark).weight == weigh(answer, Open(*landmark)).weight
     assert seen > len(answers)  # It does save work.
+
+
+ONE_NAME_IN_SEVERAL_FORMS = """
+from mgld.evaluate import rule_judge
+said = ["The bridge links it to Windmills at Kinderdijk in Istria County.", "Göreme", "in Goreme"]
+for name in ("Windmills at Kinderdijk in Istria", "Göreme Castle"):
+    print(rule_judge(name, said, aliases=["Kinderdijk Tower", "Goreme Church"]).explanation)
+"""
+
+
+def test_the_same_answers_get_the_same_verdict_in_every_process() -> None:
+    """What counts first among a name's forms must not hang on Python's keyed hashes of texts."""
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", ONE_NAME_IN_SEVERAL_FORMS],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2", "3", "4")
+    }
+    assert len(found) == 1

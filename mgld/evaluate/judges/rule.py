@@ -12,11 +12,11 @@ from mgld.evaluate.judges.levels import level_of
 from mgld.evaluate.records import DRAWS, Answer, Verdict
 from mgld.evaluate.rule.naming import find_mentions, landmark_names
 from mgld.evaluate.rule.places import gazetteer, landmark_places
-from mgld.evaluate.rule.reading import Tokens, fold_text, tokenize
+from mgld.evaluate.rule.reading import Tokens, fold_name, tokenize
 from mgld.evaluate.rule.weighing import Landmark, Weighed, know_landmark, weigh
 from mgld.evaluate.rule.words import words_hash
 
-RULE_VERSION = 1
+RULE_VERSION = 2
 """Goes up with every change of the rule's code that can change a verdict."""
 
 
@@ -74,7 +74,7 @@ def rule_hash() -> str:
     return hashlib.sha256(f"rule {RULE_VERSION} {words_hash()}".encode()).hexdigest()
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def known_landmark(
     name: str, aliases: tuple[str, ...], hints: tuple[str, ...], label: str | None
 ) -> Landmark:
@@ -91,10 +91,10 @@ def _asked(question: str) -> Tokens:
 
 def _places_in(name: str) -> list[str]:
     """Known places among the words of a name: "Seattle Art Museum" is in Seattle."""
-    said = fold_text(split_name(name).bare)
+    said = fold_name(split_name(name).bare)
     runs = (said[at : at + length] for length in (1, 2, 3) for at in range(len(said)))
     known = gazetteer()
-    return [" ".join(run) for run in runs if known.get(tuple(run), (None, True))[1] is False]
+    return [" ".join(run) for run in runs if known.get(run, (None, True))[1] is False]
 
 
 def _by_draw(answers: Iterable[Answer]) -> list[str | None]:

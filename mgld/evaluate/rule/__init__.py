@@ -1,5 +1,5 @@
 """How the rule judge reads one answer: its words, its claims, its weight.
 
-legible -> reading -> naming, places -> neighbours -> claims, hints -> weighing; `words` are the
-lists. Definition: docs/definitions.md, "Grading".
+legible -> reading -> naming, places -> neighbours, clauses -> claims, hints -> rivals -> weighing;
+`words` are the lists. Definition: docs/definitions.md, "Grading".
 """

@@ -10,6 +10,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import NamedTuple
 
+from mgld.evaluate.rule.clauses import clause_start, denied_after, negated
 from mgld.evaluate.rule.naming import Mention, Names, concept_words, find_mentions, is_common
 from mgld.evaluate.rule.neighbours import is_listed, other_name_around
 from mgld.evaluate.rule.places import Named, Places, find_places
@@ -92,15 +93,15 @@ def _look_at(
     if words[end - 1] in ("?", "？"):
         return "nothing", "asked, not said", 0
     start = clause_start(tokens, mention.first, first)
-    denied = negated(words, start, mention.first) or _denied_after(words, mention.end, end)
+    denied = negated(words, start, mention.first) or denied_after(words, mention.end, end)
     other = other_name_around(tokens, mention, said.places, first, end, names)
     if other:
         return ("nothing" if denied else other.kind), other.why, 0
     if denied:
         return "denied", "denied", 0
-    if any(word in word_set("suppose") for word in words[start : mention.first]):
+    if not word_set("suppose").isdisjoint(words[start : mention.first]):
         return "nothing", "supposed, not said", 0
-    if word_set("judging") & set(words[first:end]):
+    if not word_set("judging").isdisjoint(words[first:end]):
         return "nothing", "said to the judge", 0
     listed = is_listed(tokens, mention, said.places, first, end)
     if listed:
@@ -113,64 +114,6 @@ def _look_at(
         if mention.form.needs_place and not _placed(said, mention, end):
             return "nothing", "a kind of landmark, without its place", 0
     return kind, why, strength
-
-
-def clause_start(tokens: Tokens, index: int, first: int) -> int:
-    """First token of the clause that `index` stands in, within a sentence that starts at `first`.
-
-    A comma starts one where a firm cue stands behind it: "I am not sure, but / this is X".
-    """
-    words = tokens.words
-    firm = word_set("firm")
-    breaks = word_set("breaks")
-    cue_seen = False
-    for at in range(index - 1, first - 1, -1):
-        word = words[at]
-        if word in breaks or word in (";", ":", "–", "—", "(", "。", "；"):
-            # "no" is both a break in some languages and a denial: it belongs to what it denies.
-            return at if word == "no" else at + 1
-        if word == "," and cue_seen:
-            return at + 1
-        cue_seen = cue_seen or word in firm
-    return first
-
-
-def negated(words: list[str], start: int, end: int) -> bool:
-    """Whether tokens [start, end) hold a negation that is not one of the harmless ("no doubt")."""
-    negators = word_set("negators")
-    harmless = word_set("harmless")
-    for at in range(start, end):
-        if words[at] in negators and not any(
-            word in harmless for word in words[at + 1 : min(at + 3, end)]
-        ):
-            if words[at] == "doubt" and any(
-                word in ("no", "without", "little") for word in words[max(start, at - 2) : at]
-            ):
-                continue
-            return True
-    return False
-
-
-def _denied_after(words: list[str], at: int, end: int) -> bool:
-    """ "X is not what is shown", "X can be ruled out": a denial with the name as its subject."""
-    tail = words[at : min(at + 4, end)]
-    if not tail:
-        return False
-    if tail[0] in ("isnt", "wasnt", "cannot", "cant", "not") or tail[:2] in (
-        ["is", "not"],
-        ["was", "not"],
-        ["ist", "nicht"],
-        ["n", "est"],
-        ["no", "es"],
-        ["non", "e"],
-        ["nao", "e"],
-    ):
-        later = words[at + 2 : min(at + 5, end)]
-        shown = ("what", "shown", "this", "the", "pictured", "here", "depicted", "in", "it", "be")
-        return (not later or later[0] in shown or tail[0] in ("cannot", "cant")) and not (
-            set(tail) & word_set("harmless")
-        )
-    return "ruled" in tail or "excluded" in tail
 
 
 def _claim(
@@ -226,12 +169,11 @@ def _claim(
 
 def _strength(words: list[str], start: int, end: int, *, firm: bool) -> int:
     before = words[start:end]
-    if any(word in word_set("settled") for word in before):
+    if not word_set("settled").isdisjoint(before):
         return Strength.SETTLED
     if not firm:
         return Strength.WEAK
-    hedged = any(word in word_set("hedges") for word in before)
-    return Strength.HEDGED if hedged else Strength.FIRM
+    return Strength.FIRM if word_set("hedges").isdisjoint(before) else Strength.HEDGED
 
 
 def _alone(said: Said, mention: Mention, first: int, end: int) -> bool:
@@ -284,7 +226,7 @@ def _elsewhere(said: Said, mention: Mention, end: int, names: Names, places: Pla
             return f"put in {_quote(tokens, place.first, place.end)}"
     if wrong and not own:
         return f"put in {_quote(tokens, wrong[0].first, wrong[0].end)}"
-    if names.qualified and not _says(words, names.town):
+    if names.qualified and not _says(tokens, names.town):
         foreign = _town_behind(said, mention, end)
         if foreign:
             return f"put in {foreign}"
@@ -319,9 +261,11 @@ def _town_behind(said: Said, mention: Mention, end: int) -> str:
     return ""
 
 
-def _says(words: list[str], phrase: tuple[str, ...]) -> bool:
+def _says(tokens: Tokens, phrase: tuple[str, ...]) -> bool:
     """Whether the words hold `phrase`."""
-    length = len(phrase)
+    if len(phrase) < 2 or not tokens.said.issuperset(phrase):
+        return tokens.said.issuperset(phrase)
+    words, length = tokens.words, len(phrase)
     return any(tuple(words[at : at + length]) == phrase for at in range(len(words) - length + 1))
 
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from mgld.annotate.wording import words as as_set
-from mgld.evaluate.rule.claims import Finding, Said, clause_start, negated
+from mgld.evaluate.rule.claims import Finding, Said
+from mgld.evaluate.rule.clauses import clause_start, negated
 from mgld.evaluate.rule.naming import Names, concept_words, is_common
 from mgld.evaluate.rule.neighbours import count_row
 from mgld.evaluate.rule.places import Named, Places
@@ -107,7 +108,7 @@ def _is_said(said: Said, first: int, end: int) -> bool:
     start = clause_start(tokens, first, low)
     if negated(tokens.words, start, first):
         return False
-    if any(word in word_set("suppose") for word in tokens.words[start:first]):
+    if not word_set("suppose").isdisjoint(tokens.words[start:first]):
         return False
     others, alternative = count_row(tokens, first, end, low, high)
     return not alternative and others < MOST_IN_ROW

@@ -62,6 +62,9 @@ _LOOKALIKES = str.maketrans(
 _UNUSUAL = re.compile(r"[^\t\n -%'();+-;=?-_a-}¡-¬®-±´-·»¿-\u024f–—‘’“”]")
 
 
+_USUAL = bytes(code for code in range(128) if not _UNUSUAL.search(chr(code)))
+
+
 class Legible(NamedTuple):
     """`text`: NFKC, without markup and unseen signs. `problem`: why it is not read, or ""."""
 
@@ -74,7 +77,7 @@ def read_legibly(raw: str) -> Legible:
     if len(raw) > MAX_CHARACTERS:
         return Legible("", f"longer than {MAX_CHARACTERS} characters")
     text = raw.replace("\r\n", "\n").replace("\r", "\n")
-    if _UNUSUAL.search(text):
+    if text.encode().translate(None, _USUAL) if text.isascii() else _UNUSUAL.search(text):
         if _OVERRIDE.search(text):
             return Legible("", "characters that change the direction of text")
         text = _COMMENT.sub(" ", html.unescape(text))

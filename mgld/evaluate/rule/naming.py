@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from mgld.annotate.entities import GENERIC
 from mgld.annotate.labels import PREPOSITIONS, is_kind_phrase, kind_words
 from mgld.annotate.names import split_name
 from mgld.annotate.wording import words as as_set
-from mgld.evaluate.rule.reading import ABBREVIATIONS, Tokens, fold_text
+from mgld.evaluate.rule.reading import ABBREVIATIONS, Tokens, fold_name, fold_text
 from mgld.evaluate.rule.unspaced import STAND_IN, is_unspaced
 from mgld.evaluate.rule.words import load_words, word_set
 
@@ -72,30 +72,35 @@ class Mention(NamedTuple):
 def landmark_names(name: str, aliases: Iterable[str], label: str | None) -> Names:
     """All forms of a name and its aliases; `label` says its kind where the name does not."""
     parts = split_name(name)
-    forms: set[Form] = set()
+    # In an order that does not hang on hashes: between forms of one length the first one counts.
+    forms: dict[Form, None] = {}
     unspaced: list[str] = []
+    seen: set[str] = set()
     own: Phrase = ()
     concepts: set[str] = set(_label_concepts(label))
     qualified = bool(parts.places)
-    town = tuple(fold_text(parts.places[0])) if qualified else ()
+    town = fold_name(parts.places[0]) if qualified else ()
     for position, each in enumerate([name, *aliases]):
         bare = split_name(each).bare
         if is_unspaced(bare):
             unspaced.append(unicodedata.normalize("NFKC", bare))
-            forms.add(Form(tuple(fold_text(STAND_IN)), frozenset(), False))
+            forms[Form(fold_name(STAND_IN), frozenset(), False)] = None
             continue
-        for text in {bare, _before_place(bare), bare.translate(_UMLAUTS)}:
-            phrase = tuple(fold_text(text))
+        for text in dict.fromkeys((_before_place(bare), bare, bare.translate(_UMLAUTS))):
+            if text in seen:
+                continue
+            seen.add(text)
+            phrase = fold_name(text)
             if not phrase:
                 continue
             placed = is_kind_phrase(text) or (is_common(phrase) and (qualified or len(phrase) == 1))
-            forms |= {Form(each, frozenset(), placed) for each in _whole(phrase)}
+            forms |= dict.fromkeys(Form(each, frozenset(), placed) for each in _whole(phrase))
             rest, kinds = _take_kind_off(phrase)
             if position == 0:
                 concepts |= kinds
                 own = own or rest
             if rest and kinds and not is_common(rest):
-                forms |= _in_other_words(phrase, rest, kinds)
+                forms |= dict.fromkeys(_in_other_words(phrase, rest, kinds))
     index: dict[str, list[Form]] = {}
     for form in sorted(forms, key=lambda form: (-len(form.words), len(form.kinds), form.words)):
         index.setdefault(form.words[0], []).append(form)
@@ -105,13 +110,15 @@ def landmark_names(name: str, aliases: Iterable[str], label: str | None) -> Name
 
 def find_mentions(tokens: Tokens, names: Names) -> list[Mention]:
     """Every place where the text has one of the forms, in order, not overlapping."""
-    if names.first_words.isdisjoint(tokens.said):
+    starts = names.first_words & tokens.said
+    if not starts:
         return []
     found: list[Mention] = []
     free = 0
-    for index, word in enumerate(tokens.words):
-        if index < free or word not in names.first_words:
+    for index in [at for at, word in enumerate(tokens.words) if word in starts]:
+        if index < free:
             continue
+        word = tokens.words[index]
         mention = _mention_at(tokens, index, names.forms.get(word) or names.forms[word[:-1]])
         if mention:
             found.append(mention)
@@ -121,7 +128,7 @@ def find_mentions(tokens: Tokens, names: Names) -> list[Mention]:
 
 def is_common(phrase: Phrase) -> bool:
     """Whether the words fit many landmarks: kinds, directions, "old", "first", "Japanese"."""
-    return set(phrase) <= _common_words()
+    return common_words().issuperset(phrase)
 
 
 @cache
@@ -141,7 +148,8 @@ def concept_words(concepts: frozenset[str]) -> frozenset[str]:
 
 
 @cache
-def _common_words() -> frozenset[str]:
+def common_words() -> frozenset[str]:
+    """The words that fit many landmarks; see `is_common`."""
     demonyms = frozenset(load_words("places.yaml")["demonyms"].split())
     folded = {word for each in kind_words() for word in fold_text(each)}
     return _COMMON | GENERIC | _LINKS | demonyms | kind_words() | folded
@@ -162,18 +170,17 @@ def _before_place(bare: str) -> str:
     return head if place and marker else bare
 
 
-def _whole(phrase: Phrase) -> set[Phrase]:
+def _whole(phrase: Phrase) -> list[Phrase]:
     """The phrase, and without the article it starts with if more than a kind is left."""
-    wholes = {tuple(word for word in phrase if word != "the") or phrase}
-    articles = word_set("articles")
-    for each in list(wholes):
-        if len(each) > 2 and each[0] in articles and not is_common(each[1:]):
-            wholes.add(each[1:])
-        # Singular and plural of a kind: "Kinderdijk Windmills".
-        if len(each) > 1 and each[-1].endswith("s") and each[-1][:-1] in kind_words():
-            wholes.add((*each[:-1], each[-1][:-1]))
-        elif len(each) > 1 and each[-1] + "s" in kind_words():
-            wholes.add((*each[:-1], each[-1] + "s"))
+    whole = tuple(word for word in phrase if word != "the") or phrase
+    wholes = [whole]
+    if len(whole) > 2 and whole[0] in word_set("articles") and not is_common(whole[1:]):
+        wholes.append(whole[1:])
+    # Singular and plural of a kind: "Kinderdijk Windmills".
+    if len(whole) > 1 and whole[-1].endswith("s") and whole[-1][:-1] in kind_words():
+        wholes.append((*whole[:-1], whole[-1][:-1]))
+    elif len(whole) > 1 and whole[-1] + "s" in kind_words():
+        wholes.append((*whole[:-1], whole[-1] + "s"))
     return wholes
 
 
@@ -202,16 +209,27 @@ def _unlinked(phrase: Phrase) -> Phrase:
     return phrase
 
 
-def _in_other_words(phrase: Phrase, rest: Phrase, kinds: frozenset[str]) -> set[Form]:
+def _in_other_words(phrase: Phrase, rest: Phrase, kinds: frozenset[str]) -> list[Form]:
     """Forms with the kind in another word than the name's own."""
     said = concept_words(kinds)
     # The same word in the other order is another name ("Lake George", "George Lake").
-    others = frozenset(word for word in said if not set(word.split()) & set(phrase))
-    forms = {Form(rest, others, False, said)}
+    others = _kinds_without(kinds, _single_words(kinds).intersection(phrase))
+    forms = [Form(rest, others, False, said)]
     if len(rest) == 1:
         compound = load_words("kinds.yaml")["compound"]
-        forms |= {Form((rest[0] + end,), frozenset(), False) for end in compound if end in said}
+        forms += [Form((rest[0] + end,), frozenset(), False) for end in compound if end in said]
     return forms
+
+
+@cache
+def _single_words(concepts: frozenset[str]) -> frozenset[str]:
+    return frozenset(single for word in concept_words(concepts) for single in word.split())
+
+
+@lru_cache(maxsize=4096)
+def _kinds_without(concepts: frozenset[str], singles: frozenset[str]) -> frozenset[str]:
+    """The words for any of `concepts` that hold none of `singles`."""
+    return frozenset(word for word in concept_words(concepts) if singles.isdisjoint(word.split()))
 
 
 def _mention_at(tokens: Tokens, index: int, forms: list[Form]) -> Mention | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Literal, NamedTuple
 
-from mgld.evaluate.rule.reading import Tokens, fold_text
+from mgld.evaluate.rule.reading import Tokens, fold_name, fold_text
 from mgld.evaluate.rule.words import load_words
 
 Phrase = tuple[str, ...]
@@ -67,7 +67,7 @@ def landmark_places(hints: Iterable[str]) -> Places:
     levels: dict[str, set[str]] = {"country": set(), "region": set(), "city": set()}
     for hint in hints:
         for part in hint.replace("(", ",").replace(")", ",").split(","):
-            phrase = tuple(fold_text(part))
+            phrase = fold_name(part)
             if not phrase or len("".join(phrase)) < 2:
                 continue
             phrases.setdefault(phrase[0], []).append(phrase)
@@ -106,16 +106,22 @@ def _forms_of() -> dict[str, frozenset[Phrase]]:
 
 def find_places(tokens: Tokens, places: Places) -> list[Named]:
     """Every place of the list or of `places` that the text names, in order, the longest first."""
-    first, own = _first_words(), places.first_words
-    if first.isdisjoint(tokens.said) and own.isdisjoint(tokens.said):
+    said, seconds = tokens.said, _second_words()
+    starts = said & places.first_words
+    # "The" starts no place where nothing else says "Hague".
+    starts |= {
+        word
+        for word in said & _first_words()
+        if not seconds[word] or not said.isdisjoint(seconds[word])
+    }
+    if not starts:
         return []
     found: list[Named] = []
     free = 0
     words = tokens.words
-    capitals = [at for at, capital in enumerate(tokens.caps) if capital or not words[at].isascii()]
-    for index in capitals if tokens.cased else range(len(words)):
+    for index in [at for at, word in enumerate(words) if word in starts]:
         word = words[index]
-        if index < free or (word not in first and word not in own):
+        if index < free or (tokens.cased and not tokens.caps[index] and word.isascii()):
             continue
         named = _named_at(tokens, index, word, places)
         if not named and word[-1] == "s" and tokens.raws[index][-2] in "'’":
@@ -164,8 +170,23 @@ def _lengths() -> dict[str, tuple[int, ...]]:
 
 @cache
 def _first_words() -> frozenset[str]:
-    first = {phrase[0] for phrase in gazetteer()}
-    return frozenset(first | {word + "s" for word in first})
+    return frozenset(_second_words())
+
+
+@cache
+def _second_words() -> dict[str, frozenset[str]]:
+    """First word of a place, also with the s of a possessive -> the words that may be its second.
+
+    Empty where one of these places has a single word.
+    """
+    seconds: dict[str, set[str]] = {}
+    single: set[str] = set()
+    for first, *others in gazetteer():
+        for word in (first, first + "s"):
+            seconds.setdefault(word, set()).update(others[:1])
+            if not others:
+                single.add(word)
+    return {word: frozenset(() if word in single else said) for word, said in seconds.items()}
 
 
 def _named_at(tokens: Tokens, index: int, word: str, places: Places) -> Named | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from functools import cache, lru_cache
+from itertools import chain
 
 from mgld.annotate.labels import kind_words
 from mgld.annotate.wording import strip_accents
@@ -18,9 +18,15 @@ _PLAIN = (
 _ELIDED = r"(?:[LDCNSMJldcnsmj]|[Qq]u|[Dd]ell|[Aa]ll|[Nn]ell|[Dd]all|[Ss]ull)['’](?=[^\W\d_]{2})"
 _TOKEN = re.compile(_PLAIN)
 _TOKEN_ELIDED = re.compile(f"{_ELIDED}|{_PLAIN}")
-_ELISION = re.compile(rf"\b{_ELIDED}")
+# An elision with a boundary before it, looked for by its apostrophe: most texts have few of them.
+_ELISION = re.compile(
+    r"['’](?=[^\W\d_]{2})(?:(?<=\b[LDCNSMJldcnsmj].)|(?<=\b[Qq]u.)"
+    r"|(?<=\b[Dd]ell.)|(?<=\b[Aa]ll.)|(?<=\b[Nn]ell.)|(?<=\b[Dd]all.)|(?<=\b[Ss]ull.))"
+)
 _SENTENCE_MARKS = frozenset("?!\n。？！…")
 _ENDS = _SENTENCE_MARKS | {"."}
+LONGEST_PIECE, MOST_PIECES = 40, 65_536
+"""Characters, and number, of the pieces of texts whose tokens are kept."""
 ABBREVIATIONS = frozenset(
     [
         "st",
@@ -116,34 +122,65 @@ _LETTERS = str.maketrans(_CYRILLIC | _GREEK)
 
 
 class Tokens:
-    """A text's tokens as parallel lists; punctuation stands in `words` as itself.
+    """A text's tokens as parallel sequences; punctuation stands in `words` as itself.
 
     raws: the tokens as written. said: the set of the words. caps: the token starts with an
     upper-case letter or a digit. cased: whether the text uses both cases, so that a capital says
     something.
     """
 
-    __slots__ = ("_pattern", "_spans", "caps", "cased", "raws", "said", "text", "words")
+    __slots__ = ("caps", "cased", "raws", "said", "text", "words")
 
     def __init__(self, text: str) -> None:
-        apostrophe = ("'" in text or "’" in text) and _ELISION.search(text)
+        elided = ("'" in text or "’" in text) and _ELISION.search(text)
+        pieces = _ELIDED_PIECES if elided else _PIECES
         self.text = text
-        self.raws: list[str] = (_TOKEN_ELIDED if apostrophe else _TOKEN).findall(text)
-        folded = list(map(_fold, self.raws))
-        self.words = [word for word, _ in folded]
-        self.caps = [capital for _, capital in folded]
+        # No token goes on behind a blank, so that pieces of text can be read one by one, and most
+        # of them are among those of texts before.
+        *inner, last = text.split(" ")
+        read = [*chain.from_iterable(map(pieces.__getitem__, inner)), *pieces.read(last)]
+        raws, words, caps = zip(*read, strict=True) if read else ((), (), ())
+        self.raws: tuple[str, ...] = raws
+        self.words: list[str] = list(words)
+        self.caps: tuple[bool, ...] = caps
         self.said = frozenset(self.words)
         self.cased = not text.isupper() and not text.islower() and text != text.lower()
 
     def quote(self, first: int, end: int) -> str:
         """Tokens [first, end) as they stand in `text`, on one line."""
-        at = start = 0
-        for index in range(end):
-            at = self.text.find(self.raws[index], at)
-            if index == first:
-                start = at
-            at += len(self.raws[index])
+        find, at = self.text.find, 0
+        for raw in self.raws[:first]:
+            at = find(raw, at) + len(raw)
+        start = find(self.raws[first], at)
+        for raw in self.raws[first:end]:
+            at = find(raw, at) + len(raw)
         return " ".join(self.text[start:at].split())
+
+
+_Piece = tuple[tuple[str, str, bool], ...]
+
+
+class _Pieces(dict[str, _Piece]):
+    """Pieces of text with a blank behind -> (raw, word, capital) of their tokens; kept."""
+
+    def __init__(self, pattern: re.Pattern[str]) -> None:
+        super().__init__()
+        self._pattern = pattern
+
+    def __missing__(self, piece: str) -> _Piece:
+        read = self.read(f"{piece} ")
+        if len(piece) <= LONGEST_PIECE:
+            if len(self) >= MOST_PIECES:
+                self.clear()
+            self[piece] = read
+        return read
+
+    def read(self, text: str) -> _Piece:
+        """The tokens of `text`."""
+        return tuple((raw, *_fold(raw)) for raw in self._pattern.findall(text))
+
+
+_PIECES, _ELIDED_PIECES = _Pieces(_TOKEN), _Pieces(_TOKEN_ELIDED)
 
 
 def tokenize(text: str) -> Tokens:
@@ -174,7 +211,14 @@ def fold_text(text: str) -> list[str]:
     return [word for word in tokenize(text).words if word[0].isalnum()]
 
 
-def screen_word(phrase: Sequence[str]) -> str:
+@lru_cache(maxsize=16384)
+def fold_name(text: str) -> tuple[str, ...]:
+    """`fold_text` of a name, kept: places and kinds are those of many landmarks."""
+    return tuple(fold_text(text))
+
+
+@lru_cache(maxsize=16384)
+def screen_word(phrase: tuple[str, ...]) -> str:
     """A piece of text without which a plain ASCII text cannot hold the folded words `phrase`.
 
     A long word that nothing but itself is folded to; "" (in every text) where there is none.

@@ -7,33 +7,30 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
+from itertools import compress, count
 from typing import NamedTuple
 
-from mgld.annotate.wording import words as as_set
 from mgld.evaluate.rule.claims import (
-    MOST_GAP,
     Finding,
     Said,
     Strength,
-    clause_start,
     findings,
-    negated,
     take_apart,
 )
 from mgld.evaluate.rule.hints import place_hint
 from mgld.evaluate.rule.legible import read_legibly, spelled_out
-from mgld.evaluate.rule.naming import Names, is_common
+from mgld.evaluate.rule.naming import Names
 from mgld.evaluate.rule.places import Places, all_phrases
-from mgld.evaluate.rule.reading import Tokens, screen_word, tokenize
+from mgld.evaluate.rule.reading import screen_word, tokenize
+from mgld.evaluate.rule.rivals import Rival, find_rivals
 from mgld.evaluate.rule.unspaced import STAND_IN, find_unspaced, mostly_spaced
 from mgld.evaluate.rule.words import word_set
 
 # Letters that lose more than an accent when they are folded, and all other scripts.
 _NOT_PLAIN = re.compile("[łøđðþæœßŁØĐÐÞÆŒıİ\u0250-\u2012\u2020-\U0010ffff]")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")
-_NOT_NAMED = frozenset(("in", "at", "by", "from", "inside", "within", "one"))
-_SUBJECT_ENDS = ("is", "was", "are", "stands", "rises", ",")
-_LINKS = as_set("of the de la le les du des del di da and & in a")
 MOST_MENTIONS = 20
 """An answer with the name more often than this is not read: it is no description."""
 MOST_NAMES = 10
@@ -51,14 +48,24 @@ class Landmark(NamedTuple):
 
     def may_be_in(self, text: str) -> bool:
         """False where a text surely says neither a name nor a place; a quick look."""
-        if any(each in text for each in self.capitals):
+        if any(map(text.__contains__, self.capitals)):
             return True
         if not text.isascii():
-            if _NOT_PLAIN.search(text):
-                return True
-            text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+            for letter in set(_NOT_ASCII.findall(text)):
+                plain_letter = _plain_letter(letter)
+                if plain_letter is None:
+                    return True
+                text = text.replace(letter, plain_letter)
         plain = text.lower().replace("'", "")
-        return any(screen in plain for screen in self.screens)
+        return any(map(plain.__contains__, self.screens))
+
+
+@lru_cache(maxsize=4096)
+def _plain_letter(letter: str) -> str | None:
+    """A letter without its accent, in ASCII; None where folding does more to it than that."""
+    if _NOT_PLAIN.search(letter):
+        return None
+    return unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
 
 
 def know_landmark(names: Names, places: Places) -> Landmark:
@@ -85,14 +92,6 @@ class Weighed(NamedTuple):
     weight: str
     why: str
     span: str
-
-
-class Rival(NamedTuple):
-    """A claim that the picture shows something else: its tokens and how strong it is."""
-
-    first: int
-    end: int
-    strength: int
 
 
 def weigh(raw: str, landmark: Landmark) -> Weighed:
@@ -149,7 +148,7 @@ def _decide(said: Said, found: list[Finding], places: Places) -> Weighed | None:
     last_denial = max((each.first for each in denials), default=-1)
     if claims and claims[-1].first > last_denial:
         best = max(claims, key=lambda each: (each.strength, -each.first))
-        against = [each for each in _rivals(said) if _outweighs(each, best)]
+        against = [each for each in find_rivals(said, best) if _outweighs(each, best)]
         span = quote(said, best.first, best.end)
         if not against:
             return Weighed("identifies", best.why, span)
@@ -178,116 +177,6 @@ def _outweighs(rival: Rival, claim: Finding) -> bool:
     return rival.strength >= claim.strength
 
 
-def _rivals(said: Said) -> list[Rival]:
-    """Claims that name something that is neither the landmark nor a place, nor a mere kind."""
-    tokens = said.tokens
-    taken = {token for each in said.mentions for token in range(each.first, each.end)}
-    taken |= {token for each in said.places for token in range(each.first, each.end)}
-    rivals: list[Rival] = []
-    fragments: list[Rival] = []
-    for first, end in said.sentences:
-        if tokens.words[end - 1] in ("?", "？"):
-            continue
-        rival = _claimed(said, first, end, taken)
-        if rival:
-            rivals.append(rival)
-            continue
-        fragment = _fragment(tokens, first, end, taken)
-        if fragment:
-            fragments.append(fragment)
-    # A lone capital word ("Sure!") is a name only in a column of them.
-    wide = [each for each in fragments if each.end - each.first > 1]
-    return rivals + (fragments if len(fragments) > 2 else wide)
-
-
-def _claimed(said: Said, first: int, end: int, taken: set[int]) -> Rival | None:
-    """The first name that a sentence claims beside the landmark's own."""
-    tokens = said.tokens
-    words = tokens.words
-    firm = word_set("firm")
-    for at in [cue for cue in range(first, end) if words[cue] in firm]:
-        start = clause_start(tokens, at, first)
-        if negated(words, start, at + 1) or words[at + 1 : at + 2] == ["of"]:
-            continue
-        # "when Estonia was part of the Russian Empire" says nothing of the picture.
-        if tokens.cased and not _points(words[start : at + 1]):
-            continue
-        name = _name_behind_cue(tokens, at + 1, end, taken)
-        if name:
-            return Rival(*name, _strength_of(words[start : name[0]]))
-    opening = first
-    while opening < end and words[opening] in word_set("articles"):
-        opening += 1
-    run = opening
-    while run < end and tokens.caps[run] and run not in taken:
-        run += 1
-    subject = run - opening > 1 or (run > opening > first)
-    subject = subject and run < end and words[run] in _SUBJECT_ENDS
-    if subject and not set(words[opening:run]) & word_set("not_names"):
-        return Rival(opening, run, Strength.WEAK)
-    return None
-
-
-def _name_behind_cue(tokens: Tokens, at: int, end: int, taken: set[int]) -> tuple[int, int] | None:
-    """Tokens of the capital name that follows a cue, over adjectives, or None."""
-    words = tokens.words
-    start = at
-    while at < end and at - start <= MOST_GAP:
-        word = words[at]
-        if at in taken or not word[0].isalnum() or word in word_set("negators"):
-            return None
-        if word in word_set("indefinite") or word in _NOT_NAMED or word in word_set("relations"):
-            return None
-        if tokens.cased and tokens.caps[at] and not word.isdigit():
-            if word in word_set("not_names"):
-                return None
-            run = at
-            while run < end and tokens.caps[run] and run not in taken:
-                run += 1
-            behind = run
-            while behind < end and words[behind] in _LINKS and behind not in taken:
-                behind += 1
-            # "the Basilica of the Sagrada Familia": a kind before the name.
-            leads = is_common(tuple(words[at:run])) and behind in taken
-            return None if leads else (at, run)
-        if word not in word_set("between") and word not in word_set("firm"):
-            if word.endswith(("ed", "ing")) or word in word_set("follows"):
-                return None
-            if not tokens.cased:
-                return at, min(at + 2, end)
-        at += 1
-    return None
-
-
-def _points(before: list[str]) -> bool:
-    """Whether the subject of a claim is the picture or what it shows."""
-    said = set(before)
-    return bool(said & word_set("pointing")) or any(is_common((word,)) for word in said - _LINKS)
-
-
-def _strength_of(before: list[str]) -> int:
-    if word_set("settled") & set(before):
-        return Strength.SETTLED
-    return Strength.HEDGED if word_set("hedges") & set(before) else Strength.FIRM
-
-
-def _fragment(tokens: Tokens, first: int, end: int, taken: set[int]) -> Rival | None:
-    """A sentence that is nothing but another capital name (and numbers, articles, places)."""
-    words = tokens.words
-    own: list[int] = []
-    for at in range(first, end):
-        word = words[at]
-        if at in taken or not word[0].isalnum() or word.isdigit() or word in _LINKS:
-            continue
-        if not tokens.caps[at] or not tokens.cased or word in word_set("not_names"):
-            return None
-        own.append(at)
-    # Where the landmark's own name is in the fragment, what is behind it was looked at already.
-    if not own or any(at in taken for at in range(first, own[0])):
-        return None
-    return Rival(own[0], own[-1] + 1, Strength.FIRM) if len(own) <= 8 else None
-
-
 def _only_elsewhere(said: Said, places: Places) -> bool:
     """Whether the answer names places, and only such as exclude the landmark's."""
     own = any(place.own for place in said.places)
@@ -301,13 +190,15 @@ def _only_elsewhere(said: Said, places: Places) -> bool:
 def _count_names(said: Said) -> int:
     """How many different names of two capital words or more the answer has."""
     tokens = said.tokens
+    words, not_names = tokens.words, word_set("not_names")
     names: set[tuple[str, ...]] = set()
-    run: list[str] = []
-    for word, capital in zip([*tokens.words, "."], [*tokens.caps, False], strict=True):
-        if capital and word not in word_set("not_names"):
-            run.append(word)
+    first = end = 0
+    for at in [*compress(count(), tokens.caps), len(words) + 1]:
+        if at < len(words) and words[at] in not_names:
             continue
-        if len(run) > 1:
-            names.add(tuple(run))
-        run = []
+        if at != end:
+            if end - first > 1:
+                names.add(tuple(words[first:end]))
+            first = at
+        end = at + 1
     return len(names)
