@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint format slow install clean
+.PHONY: demo nano test lint format slow install clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -21,6 +21,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP)  ## the main job, offline: a small world built, scored, split, asked about, graded and shown
 	$(BIN)/mgld demo --out out/demo
+
+nano: $(STAMP)  ## the trainer end to end, offline: three stages on two cores, answers and grades in out/nano
+	$(BIN)/python -m benchmarks.nano.three_stages
 
 test: $(STAMP) lint  ## lint, types and the whole test suite
 	$(BIN)/python -m pytest
