@@ -44,14 +44,15 @@ class Command:
 def commands(landmarks: int = LANDMARKS, train: Sequence[str] = ()) -> list[Command]:
     """All steps in order. `train`: words added to each training command, such as `--set`."""
     world, build, answers = f"{OUT}/world", f"{OUT}/build", f"{OUT}/answers"
-    model = f"eeca:{OUT}/{STAGES[-1]}"
+    asked = ("--model", f"eeca:{OUT}/{STAGES[-1]}", "--data", build)
     said = [
         ("world", "mgld", "world", world, "--landmarks", str(landmarks)),
         ("build", "mgld", "build", "--source", world, "--out", build, "--encoder", "nano"),
         ("parts", "eeca", "nano", build),
         *((stage, "eeca", "train", f"nano/{stage}", *train) for stage in STAGES),
-        ("answers", "mgld", "answer", "--model", model, "--data", build, "--out", answers),
+        ("answers", "mgld", "answer", *asked, "--out", answers),
         ("grades", "mgld", "grade", answers, "--judge", "rule"),
+        ("probe", "mgld", "probe", *asked, "--out", f"{OUT}/probe", "--judge", "rule"),
     ]
     return [Command(name, tuple(words)) for name, *words in said]
 
@@ -82,12 +83,13 @@ def results(folder: Path) -> dict[str, Any]:
         "stages": {stage: _stage(out / stage) for stage in STAGES},
         "answers": metrics["answers"],
         "levels": levels,
+        "probe": json.loads((out / "probe" / "probe.json").read_text(encoding="utf-8")),
     }
 
 
 def _stage(run_folder: Path) -> dict[str, Any]:
     lines = (run_folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
-    steps = [each for each in map(json.loads, lines) if "loss" in each and "step" in each]
+    steps = [each for each in map(json.loads, lines) if each["kind"] == "step"]
     first, last = steps[0], steps[-1]
     names = ("loss", "lm_loss", "entity_loss", "hierarchical_loss")
     return {
