@@ -31,7 +31,7 @@ def train(recipe: str, sets: tuple[str, ...], out: Path | None, fresh: bool) -> 
     The same call goes on where a killed run was, at its newest checkpoint.
     """
     from eeca_ref.cli._quiet import quiet_transformers
-    from eeca_ref.cli._ranks import rank
+    from eeca_ref.cli._ranks import only_main_speaks, rank
     from eeca_ref.recipes import load_recipe
 
     resolved = load_recipe(recipe, sets)
@@ -39,7 +39,8 @@ def train(recipe: str, sets: tuple[str, ...], out: Path | None, fresh: bool) -> 
     quiet_transformers()
     from eeca_ref.training.run import train as run
 
-    result = run(resolved, folder, resume=not fresh)
+    with only_main_speaks():
+        result = run(resolved, folder, resume=not fresh)
     if rank() > 0:
         return
     if result.done_before:
