@@ -20,6 +20,10 @@ def show_calibration(found: Calibration, top: int) -> None:
     """Print the agreement, the confusion matrix, each kind, and the `top` worst disagreements."""
     result = found.agreement
     click.echo(f"judge {found.judge} (prompt {found.prompt_hash[:16]}) against {_labels(found)}")
+    if found.judged_by is not None:
+        click.echo(_line(found.judged_by.replies()))
+        for note in found.judged_by.notes():
+            click.echo(f"note: {_line(note)}")
     click.echo(
         f"{result.items:,} questions about {found.landmarks:,} landmarks; unscored: "
         f"{result.unscored:,} ({result.unscored_share:.1%})"

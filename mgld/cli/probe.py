@@ -131,14 +131,9 @@ def _lines(result: ProbeResult) -> list[str]:
 
 def _judged(side: str, by: JudgedBy) -> list[str]:
     """Who judged, and what one must know of that."""
-    said = f", as {', '.join(by.answered_by)}" if by.answered_by else ""
-    dates = f", replies of {by.first_reply} to {by.last_reply}" if by.first_reply else ""
-    lines = [f"{side}: judged by {by.judge} (prompt {by.prompt_hash[:16]}){said}{dates}"]
-    if by.changed:
-        lines.append(f"note: this judge changed under its name; replies by {by.changed}")
-    if by.is_model:
-        lines.append("note: this judge is the model under test: it judges itself")
-    return lines
+    replies = f", {by.replies()}" if by.replies() else ""
+    line = f"{side}: judged by {by.judge} (prompt {by.prompt_hash[:16]}){replies}"
+    return [line, *(f"note: {note}" for note in by.notes())]
 
 
 def _unscored(table: ProbeTable) -> list[str]:

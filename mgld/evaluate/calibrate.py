@@ -16,8 +16,9 @@ from mgld.evaluate.agreement import Agreement, agreement
 from mgld.evaluate.calibration import KINDS, load_sets, sets_sha256
 from mgld.evaluate.human_labels import PairAgreement, between_people, majority, read_labels
 from mgld.evaluate.judges.base import Case, Judge
+from mgld.evaluate.judges.drift import judged_by
 from mgld.evaluate.judges.shown import answers_sha256
-from mgld.evaluate.records import LEVELS, Level, State, Verdict
+from mgld.evaluate.records import LEVELS, JudgedBy, Level, State, Verdict
 from mgld.schema import Record
 
 BUILTIN = "builtin"
@@ -54,15 +55,16 @@ class Disagreement(Record):
 class Calibration(Record):
     """What came of it.
 
-    labels: "builtin", or the name of the file. labellers: people it has labels of, None for the
-    built-in set. tied: questions people could not agree on, left out. too_high, too_low: verdicts
-    better or worse than the label. recognised_*: shares of strongly known and known among the
-    scored, by label and by judge: what the disagreement does to Accuracy; None where nothing is
-    scored.
+    judged_by: as whom the judge replied, and when; None for one that asks nobody. labels:
+    "builtin", or the name of the file. labellers: people it has labels of, None for the built-in
+    set. tied: questions people could not agree on, left out. too_high, too_low: verdicts better or
+    worse than the label. recognised_*: shares of strongly known and known among the scored, by
+    label and by judge: what the disagreement does to Accuracy; None where nothing is scored.
     """
 
     judge: str
     prompt_hash: str
+    judged_by: JudgedBy | None
     version: str
     date: str
     labels: str
@@ -149,6 +151,7 @@ def _compare(
     people: Sequence[PairAgreement] = (),
 ) -> Calibration:
     verdicts = _verdicts(judge, [item.case for item in items])
+    by = judged_by(verdicts)
     states = [verdict.level for verdict in verdicts]
     clusters = [item.case.question.landmark_id for item in items]
     pairs = [
@@ -173,6 +176,7 @@ def _compare(
     return Calibration(
         judge=judge.id,
         prompt_hash=judge.prompt_hash,
+        judged_by=by if by.replies() else None,
         version=mgld.__version__,
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
         labels=labels,

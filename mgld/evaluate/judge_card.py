@@ -29,6 +29,7 @@ def card_text(found: Calibration, attacked: Attacked | None) -> str:
     return Template(template).substitute(
         judge=found.judge,
         prompt_hash=found.prompt_hash,
+        replies=_replies(found),
         version=found.version,
         date=found.date,
         labels=_labels(found),
@@ -54,6 +55,16 @@ def card_text(found: Calibration, attacked: Attacked | None) -> str:
         weaknesses=_weaknesses(found),
         attacks=_attacks(attacked),
     )
+
+
+def _replies(found: Calibration) -> str:
+    """A row of the table for a judge that asks a model: as whom it replied, when, and whether that
+    was one model.
+    """
+    if found.judged_by is None:
+        return ""
+    said = "; ".join((found.judged_by.replies(), *found.judged_by.notes()))
+    return f"\n| replied | {_cell(said)} |"
 
 
 def decimals(value: float | None) -> str:

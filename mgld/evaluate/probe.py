@@ -17,13 +17,12 @@ from mgld.evaluate.describing import DescriptionJudge
 from mgld.evaluate.grading import grade_run, read_cases
 from mgld.evaluate.intervals import wilson
 from mgld.evaluate.judges.base import Judge
-from mgld.evaluate.judges.drift import changed, replied_as
+from mgld.evaluate.judges.drift import judged_by
 from mgld.evaluate.judges.shown import answers_sha256
 from mgld.evaluate.questions import open_questions
 from mgld.evaluate.records import (
     DRAWS,
     Described,
-    JudgedBy,
     ProbeResult,
     ProbeTable,
     State,
@@ -104,8 +103,8 @@ def probe(
     runs = [load_run(folder / subsets[-1] / side) for side in SIDES]
     result = ProbeResult(
         model=runs[0].model_id,
-        recognised=_judged_by(seen, runs[0].model_id),
-        described=_judged_by(told, runs[0].model_id),
+        recognised=judged_by(seen, runs[0].model_id),
+        described=judged_by(told, runs[0].model_id),
         prompt_versions=[run.prompt_version for run in runs],
         decoding=settings.decoding,
         draws=settings.draws,
@@ -211,22 +210,3 @@ def _described(folder: Path, judge: DescriptionJudge) -> list[Described]:
     lines = "".join(each.model_dump_json() + "\n" for each in described)
     write_text_atomically(folder / DESCRIBED_FILE, lines)
     return described
-
-
-def _judged_by(found: Sequence[Verdict | Described], model: str) -> JudgedBy:
-    """Who judged one side of all subsets, which have a question or more."""
-    judge, dates = found[0].judge, sorted({each.date for each in found} - {""})
-    return JudgedBy(
-        judge=judge,
-        prompt_hash=found[0].prompt_hash,
-        answered_by={
-            f"{name} = {who}" if name else who: count
-            for name, of in replied_as(found).items()
-            for who, count in of.most_common()
-        },
-        changed=changed(found),
-        first_reply=dates[0] if dates else "",
-        last_reply=dates[-1] if dates else "",
-        # An id ends in its protocol; an ensemble's has several.
-        is_model=any(part.rpartition(":")[0].endswith(model) for part in judge.split(",")),
-    )

@@ -170,7 +170,7 @@ class ProbeTable(Record):
 
 
 class JudgedBy(Record):
-    """Who judged one side of the probe, without which its numbers say nothing.
+    """Who judged, without which numbers say nothing.
 
     judge, prompt_hash: as in a Verdict. answered_by: as whom its endpoint replied, with counts;
     changed: where that was more than one model under one name, in words, else "". first_reply,
@@ -184,6 +184,22 @@ class JudgedBy(Record):
     first_reply: str = ""
     last_reply: str = ""
     is_model: bool = False
+
+    def notes(self) -> list[str]:
+        """What one must know of it besides its name."""
+        notes = []
+        if self.changed:
+            notes.append(f"this judge changed under its name; replies by {self.changed}")
+        if self.is_model:
+            notes.append("this judge is the model under test: it judges itself")
+        return notes
+
+    def replies(self) -> str:
+        """`as MODEL, replies of DATE to DATE`; "" for a judge that asks nobody."""
+        parts = [f"as {', '.join(self.answered_by)}"] if self.answered_by else []
+        if self.first_reply:
+            parts.append(f"replies of {self.first_reply} to {self.last_reply}")
+        return ", ".join(parts)
 
 
 class ProbeResult(Record):

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from grading_data import MadeUp, write_run
 
 from mgld.cli import main
+from mgld.cli._judge_text import show_calibration
 from mgld.evaluate.attacked import attack_judge
 from mgld.evaluate.calibrate import calibrate
 from mgld.evaluate.calibration import load_sets
@@ -147,6 +148,26 @@ def test_the_card_says_it_all_and_takes_no_markup_from_data(monkeypatch) -> None
     assert "$" not in text
     for level in LEVELS:
         assert level.replace("_", " ") in text
+
+
+def test_as_whom_and_when_a_judge_replied_is_on_the_card(capsys) -> None:
+    """Replies may be old ones of a ledger, by a model that is another by now."""
+
+    def says(case):
+        name = "m-2" if case.question.id == sorted(LABELS)[0] else "m-1"
+        return judge.verdict(knows_all(case), answered_by=name, date="2026-01-31")
+
+    judge = MadeUp(says)
+    found = calibrate(judge)
+    text = card_text(found, None)
+    assert (
+        "| replied | as m-1, m-2, replies of 2026-01-31 to 2026-01-31; this judge changed" in text
+    )
+    show_calibration(found, 0)
+    assert (
+        "replies of 2026-01-31 to 2026-01-31\nnote: this judge changed" in capsys.readouterr().out
+    )
+    assert "| replied" not in card_text(calibrate(MadeUp(knows_all)), None)
 
 
 def test_the_card_of_peoples_labels(tmp_path) -> None:

@@ -11,7 +11,7 @@ from grading_data import MadeUp, case
 from mgld.evaluate.calibration import load_sets
 from mgld.evaluate.judges import load_judge
 from mgld.evaluate.judges import rule_first as rule_first_module
-from mgld.evaluate.judges.drift import changed, replied_as
+from mgld.evaluate.judges.drift import changed, judged_by, replied_as
 from mgld.evaluate.judges.ensemble import Majority, majority, member_agreement
 from mgld.evaluate.judges.rule_first import RuleFirst, is_certain
 from mgld.evaluate.records import LEVELS, Verdict
@@ -93,6 +93,25 @@ def test_a_member_that_changed_under_its_name_is_seen() -> None:
     assert same[0].answered_by == "a = m-1; b = m-1"
     assert changed([*same, verdicts("12")]) == "b: m-1 2, m-2 1"
     assert replied_as(same) == {"a": {"m-1": 2}, "b": {"m-1": 2}}
+
+
+@pytest.mark.parametrize(
+    ("judge", "itself"),
+    [
+        ("openai:m-1:paper", True),
+        ("openai:m-1:description", True),
+        ("majority:rule,openai:m-1:strict", True),
+        ("rule-first:openai:m-1:paper", True),
+        ("openai:m-10:paper", False),
+        ("openai:other:m-1:paper", False),
+        ("rule", False),
+    ],
+)
+def test_who_judges_itself_is_said(judge: str, itself: bool) -> None:
+    verdicts = [MadeUp(str, judge).verdict("known")]
+    assert judged_by(verdicts, "openai:m-1").is_model is itself
+    assert bool(judged_by(verdicts, "openai:m-1").notes()) is itself
+    assert judged_by(verdicts).is_model is False
 
 
 def test_agreement_of_members() -> None:

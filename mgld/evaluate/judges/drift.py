@@ -6,9 +6,9 @@ A verdict of one model says it as `MODEL`, one of an ensemble as `JUDGE = MODEL;
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from mgld.evaluate.records import Described, Verdict
+from mgld.evaluate.records import Described, JudgedBy, Verdict
 
 
 def together(members: Iterable[Verdict]) -> str:
@@ -36,3 +36,23 @@ def changed(verdicts: Iterable[Verdict | Described]) -> str:
             counts = ", ".join(f"{model} {count:,}" for model, count in models.most_common())
             parts.append(f"{judge}: {counts}" if judge else counts)
     return "; ".join(parts)
+
+
+def judged_by(found: Sequence[Verdict | Described], model: str = "") -> JudgedBy:
+    """Who gave these verdicts, at least one and all of one judge; `model`: the one under test."""
+    judge, dates = found[0].judge, sorted({each.date for each in found} - {""})
+    return JudgedBy(
+        judge=judge,
+        prompt_hash=found[0].prompt_hash,
+        answered_by={
+            f"{name} = {who}" if name else who: count
+            for name, of in replied_as(found).items()
+            for who, count in of.most_common()
+        },
+        changed=changed(found),
+        first_reply=dates[0] if dates else "",
+        last_reply=dates[-1] if dates else "",
+        # An id ends in its protocol; an ensemble's has several.
+        is_model=bool(model)
+        and any(part.rpartition(":")[0].endswith(model) for part in judge.split(",")),
+    )
