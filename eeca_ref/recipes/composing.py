@@ -27,6 +27,7 @@ class Experiment(Record):
         variant: named changes that several experiments share.
         subset: config of MGLD in the paper's sizes, such as "hds25k".
         hr_tokens: queries of the resampler in the paper's sizes.
+        epochs_times: the stage's epochs, so many times over.
         change: settings of its own.
         presets: those that have it.
     """
@@ -38,6 +39,7 @@ class Experiment(Record):
     variant: str | None = None
     subset: str | None = Field(None, pattern=r"^(hds|hss|lcs|brs)\d+k$")
     hr_tokens: int | None = None
+    epochs_times: int = 1
     change: dict[str, Any] = Field(default_factory=dict)
     presets: tuple[str, ...] = PRESETS
 
@@ -113,6 +115,8 @@ def compose(name: str) -> dict[str, Any]:
         if one.hr_tokens is not None:
             queries = preset.hr_tokens.get(one.hr_tokens, one.hr_tokens)
             settings = merged(settings, _at("model.settings.resampler_queries", queries))
+        epochs = settings["optim"].get("epochs", 1) * one.epochs_times
+        settings = merged(settings, _at("optim.epochs", epochs))
         settings = merged(settings, one.change)
     named: dict[str, Any] = _with_preset(settings, preset_name)
     return {"name": name, **named}

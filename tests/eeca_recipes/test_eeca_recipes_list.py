@@ -144,10 +144,14 @@ def test_readings_that_are_settings_have_a_recipe() -> None:
     readings = {each.name for each in experiments() if each.paper is None}
     assert readings >= wanted.keys()
     assert all(name.startswith("reading_") for name in readings)
-    for name in (name for name in readings if "two_epochs" in name):
-        twice = load_recipe(f"paper/{name}")
-        once = load_recipe(f"paper/{name.replace('reading_two_epochs', 'table4')}")
-        assert twice.optim == once.optim.model_copy(update={"epochs": 2})
+    for preset in ("paper", "nano"):
+        for name in (name for name in readings if "two_epochs" in name):
+            twice = load_recipe(f"{preset}/{name}")
+            once = load_recipe(f"{preset}/{name.replace('reading_two_epochs', 'table4')}")
+            assert twice.data == once.data
+            epochs = 2 * once.optim.epochs
+            assert twice.optim == once.optim.model_copy(update={"epochs": epochs})
+            assert preset == "nano" or epochs == 2
     assert sum("two_epochs" in name for name in readings) == 12
 
 
