@@ -133,12 +133,11 @@ def _parts(recipe: Recipe, settings: dict[str, Any]) -> list[str]:
     problems += [
         f"{part} begins anew but is not in `train`: it would stay at random"
         for part in begins
-        # log_tau begins at a value, not at random; the classifier of a weight of 0 is not used
-        if part not in train
-        and part not in why_not
-        and part != "log_tau"
-        and not (part == "classifier" and settings.get("mu_h") == 0)
+        # log_tau begins at a value, not at random
+        if part not in train and part not in why_not and part != "log_tau"
     ]
+    if "classifier" in model.new and settings.get("mu_h") == 0:
+        problems.append("model.new: classifier: there is none where mu_h is 0")
     if model.start is not None and "log_tau" in model.settings and "log_tau" not in model.new:
         problems.append("model.settings.log_tau is a beginning: name log_tau in model.new too")
     untrained = [part for part in recipe.optim.part_lr if part not in train]
@@ -163,7 +162,7 @@ def _data(recipe: Recipe, settings: dict[str, Any]) -> list[str]:
         problems.append(
             f"mu_h is {settings['mu_h']}, but LLaVA's data has no hierarchical labels (mu_h: 0)"
         )
-    if "classifier" in recipe.model.new and not settings.get("mu_h"):
+    if "classifier" in recipe.model.new and settings.get("mu_h") is None:
         problems.append("model.new: classifier: LLaVA's data has no hierarchical labels")
     return problems
 

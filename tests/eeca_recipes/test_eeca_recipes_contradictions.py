@@ -75,6 +75,14 @@ OF_STAGE_3: dict[str, tuple[dict[str, Any], str]] = {
         {"model.settings.mu_h": 0},
         "train: classifier learns nothing where mu_h is 0",
     ),
+    "classifier of no loss": (
+        {"model.settings.mu_h": 0, "train": ["lr_adapter", "resampler", "log_tau"]},
+        "model.new: classifier: there is none where mu_h is 0",
+    ),
+    "new classifier of llava": (
+        {"data.source": LLAVA, "model.settings": {"mu_e": 0}},
+        "model.new: classifier: LLaVA's data has no hierarchical labels",
+    ),
     "stays at random": (
         {"train": ["lr_adapter", "classifier", "log_tau"]},
         "resampler begins anew but is not in `train`",
