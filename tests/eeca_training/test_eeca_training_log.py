@@ -178,6 +178,15 @@ def test_tensorboard_shows_each_step_once_after_a_resume(tmp_path: Path) -> None
     assert scalars(folder, "validation/loss")[8] == 0.5
 
 
+def test_tensorboard_forgets_what_came_after_the_step_that_is_resumed(tmp_path: Path) -> None:
+    settings = recipe(tensorboard=True)
+    with RunLog(tmp_path, settings, resume_step=0, main=True) as log:
+        for step in range(1, 7):
+            log.step(record(step))
+    RunLog(tmp_path, settings, resume_step=4, main=True).close()  # not a step further
+    assert list(scalars(tmp_path / "tensorboard", "train/loss")) == [1, 2, 3, 4]
+
+
 def test_wandb_that_is_not_installed_is_named_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
