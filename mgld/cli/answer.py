@@ -68,6 +68,8 @@ def answer(
 
 
 def _show(out: Path, counts: AnswerCounts) -> None:
+    from mgld.evaluate.records import DRAWS
+
     if counts.dropped_bytes:
         click.echo(f"a line that was cut when a run was killed was made again ({out})")
     click.echo(
@@ -79,5 +81,7 @@ def _show(out: Path, counts: AnswerCounts) -> None:
         click.echo(f"missing draws: {'; '.join(counts.missing_draws)}{more}")
     elif counts.errors:
         click.echo("the same call with --retry-errors asks again for what ended in an error")
-    if not counts.missing:
+    if counts.draws != DRAWS * counts.questions:
+        click.echo(f"these cannot be graded: a level needs {DRAWS} answers to each question")
+    elif not counts.missing:
         click.echo(f"next: `mgld grade {out} --judge rule`, or another judge")

@@ -72,6 +72,9 @@ def test_wrong_calls_and_missing_draws(answer_build: Path, plugin: Path, tmp_pat
     done = answer(answer_build, tmp_path / "b", "--limit", "1", model=f"file:{mine}")
     assert done.exit_code == 1 and "missing draws: " in done.stdout
     assert ": 0, 1, 2, 3, 4" in done.stdout
+    done = answer(answer_build, tmp_path / "c", "--limit", "1", "--draws", "3")
+    assert done.exit_code == 0 and "mgld grade" not in done.stdout
+    assert "a level needs 5 answers" in done.stdout
 
 
 def test_killed_at_random_moments_no_draw_is_lost_and_none_twice(

@@ -6,6 +6,7 @@ draw that failed there is a line with `"status": "error"` or `"refused"` and a `
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ class FileAnswer(Record):
     """One line of the file."""
 
     question_id: str
-    draw: int = Field(ge=0)
+    draw: int = Field(ge=0, strict=True)
     text: str = ""
     status: Literal["ok", "error", "refused"] = "ok"
     reason: str = ""
@@ -75,7 +76,8 @@ class FileModel:
             wrong[kind] += 1
             first.setdefault(kind, f"line {number}: {what}")
 
-        data = self._path.read_bytes().removesuffix(b"\n")
+        # Windows programs begin UTF-8 with a mark, which is no part of the first line.
+        data = self._path.read_bytes().removeprefix(BOM_UTF8).removesuffix(b"\n")
         for number, text in enumerate(data.split(b"\n") if data else (), 1):
             try:
                 line = FileAnswer.model_validate_json(text)
