@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-import eeca_ref.config  # noqa: F401  (a recipe looks at it: not in the time of the first test)
+import eeca_ref.model  # noqa: F401  (a recipe looks at it: not in the time of the first test)
 from eeca_ref.recipe import Recipe
 from eeca_ref.training import progress
 from eeca_ref.training.log import RunLog, StepRecord, merged, read_log

@@ -14,7 +14,7 @@ import pytest
 import torch  # noqa: F401  (not in the time of the first test)
 from pydantic import ValidationError
 
-import eeca_ref.config  # noqa: F401  (a recipe looks at it: not in the time of the first test)
+import eeca_ref.model  # noqa: F401  (a recipe looks at it: not in the time of the first test)
 import mgld
 from eeca_ref.recipe import Recipe
 from eeca_ref.training import manifest as subject
