@@ -21,8 +21,17 @@ def cut_at_span(text: str, span: str) -> list[str]:
     """
     if sum(letter.isalnum() for letter in span) < MIN_WORDED:
         return [text]
+    lower = text.lower()
+    plain = text.isascii() and " ".join(text.split()) == text
     for wanted in (span.strip(_STOPS), span.strip(_QUOTES)):
         words = wanted.split()
+        if plain and wanted.isascii():
+            # The same as the pattern below finds, without one to compile for each answer.
+            said = " ".join(words).lower()
+            at = lower.find(said) if said else -1
+            if at >= 0:
+                return [text[:at], text[at : at + len(said)], text[at + len(said) :]]
+            continue
         pattern = r"\s+".join(
             "".join(_ALIKE.get(letter, re.escape(letter)) for letter in word) for word in words
         )
