@@ -169,6 +169,24 @@ def test_the_rule_offline_and_first(tmp_path: Path, server: LoopbackServer) -> N
     assert f"decided by: openai:{MODEL}:paper 12" in grade(mixed, server, "--rule-first").output
 
 
+def test_what_is_done_is_not_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write_page(run: Path, judge: str, page: Path) -> None:
+        page.write_text(json.loads((run / f"metrics-{judge}.json").read_text())["inputs"])
+
+    monkeypatch.setattr("mgld.cli.grade._write_report", write_page)
+    run = write_run(tmp_path / "run", 3)
+    call("grade", run, "--judge", "rule")
+
+    def written() -> dict[str, tuple[int, int]]:
+        kept = (path for path in run.iterdir() if path.suffix != ".lock")
+        return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in kept}
+
+    before = written()
+    assert before.keys() >= {"report.html", "verdicts-rule.jsonl", "metrics-rule.json"}
+    call("grade", run, "--judge", "rule")
+    assert written() == before
+
+
 def test_a_majority(tmp_path: Path, server: LoopbackServer) -> None:
     run = write_run(tmp_path / "run", 20)
     members = f"majority:rule,openai:{MODEL},openai:gpt-4.1-mini"
