@@ -70,4 +70,7 @@ def generate(
         device=device,
     )
     for each in made:
-        click.echo(each.model_dump_json() if as_json else each.text)
+        if as_json:
+            click.echo(each.model_dump_json())
+        else:
+            click.echo(f"{each.draw + 1}. {each.text}" if draws > 1 else each.text)

@@ -96,7 +96,8 @@ def test_generate_asks_the_datasets_question_by_default(
 
     assert said() == said("--question", questions()[0].text)
     assert said() != said("--question", "Is it a lake?")
-    assert len(said().splitlines()) == 2
+    assert [line[:3] for line in said().splitlines()] == ["1. ", "2. "]
+    assert not said("--draws", "1").startswith("1. ")
 
 
 def test_a_run_gives_its_model_its_name(model_folder: Path, tmp_path: Path) -> None:
