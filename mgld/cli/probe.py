@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,9 @@ from mgld.cli._errors import user_errors
 
 if TYPE_CHECKING:
     from mgld.evaluate.records import JudgedBy, ProbeResult, ProbeTable
+
+MOST_SHOWN = 160
+"""Characters of an answer that are shown."""
 
 
 @click.command()
@@ -47,6 +51,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of what the model tells: rule, which knows places and kinds only, or openai:MODEL.",
 )
+@click.option(
+    "--top",
+    default=3,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Misaligned landmarks to show of each subset; misaligned.jsonl has all.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @user_errors
 def probe(
@@ -58,6 +69,7 @@ def probe(
     judge_max_usd: float | None,
     no_temperature: bool,
     description_spec: str,
+    top: int,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -111,7 +123,8 @@ def probe(
     if as_json:
         click.echo(result.model_dump_json(indent=1))
         return
-    for line in _lines(result):
+    shown_cases = [line for table in result.tables for line in _cases(out, table.subset, top)]
+    for line in [*_lines(result), *shown_cases]:
         click.echo("".join(letter if letter.isprintable() else "?" for letter in line))
     click.echo(f"written to {out}/probe.json")
 
@@ -127,6 +140,26 @@ def _lines(result: ProbeResult) -> list[str]:
     ]
     lines += [_row(table) for table in result.tables]
     return lines + [note for table in result.tables for note in _unscored(table)]
+
+
+def _cases(out: Path, subset: str, top: int) -> list[str]:
+    """The first misaligned landmarks of a subset: what is told of them, and what is seen."""
+    from mgld.evaluate.graded import read_rows
+    from mgld.evaluate.probe import MISALIGNED_FILE
+    from mgld.evaluate.records import Misaligned
+
+    lines = []
+    for case in islice(read_rows(out / subset / MISALIGNED_FILE, Misaligned), top):
+        lines.append(f"{subset}: {case.landmark} ({case.question_id}), {case.level}")
+        lines += [
+            f"  {side}: {_short(text)}" for side, text in (("told", case.told), ("seen", case.seen))
+        ]
+    return lines
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= MOST_SHOWN else f"{line[:MOST_SHOWN]} ..."
 
 
 def _judged(side: str, by: JudgedBy) -> list[str]:

@@ -23,6 +23,7 @@ from mgld.evaluate.questions import open_questions
 from mgld.evaluate.records import (
     DRAWS,
     Described,
+    Misaligned,
     ProbeResult,
     ProbeTable,
     State,
@@ -33,6 +34,7 @@ from mgld.files import write_text_atomically
 
 RESULT_FILE: Final = "probe.json"
 DESCRIBED_FILE: Final = "described.jsonl"
+MISALIGNED_FILE: Final = "misaligned.jsonl"
 LEDGER_FILE: Final = "ledger.sqlite"
 """An endpoint's replies to both sides of all subsets: the budget holds for all of them, and nested
 subsets are asked once."""
@@ -52,6 +54,8 @@ def probe(
     progress: Callable[[str], Progress] = lambda what: lambda done, total: None,
 ) -> ProbeResult:
     """Ask both sides of every landmark of the subsets, judge them, and count.
+
+    Beside the sides of a subset, `misaligned.jsonl` has what was told and seen of those that are.
 
     settings: model, data, decoding; its config, split and prompt are set here, its draws must be
     five. subsets: splits of config `eval` ("test", "test_paper") or configs of training records
@@ -98,6 +102,7 @@ def probe(
         described = _described(folder / subset / "text", description_judge)
         levels: dict[str, State] = {each: found.level for each, found in verdicts.items()}
         tables.append(probe_table(subset, described, levels))
+        _save_misaligned(folder / subset, described, levels)
         seen += verdicts.values()
         told += described
     runs = [load_run(folder / subsets[-1] / side) for side in SIDES]
@@ -210,3 +215,26 @@ def _described(folder: Path, judge: DescriptionJudge) -> list[Described]:
     lines = "".join(each.model_dump_json() + "\n" for each in described)
     write_text_atomically(folder / DESCRIBED_FILE, lines)
     return described
+
+
+def _save_misaligned(
+    folder: Path, described: Sequence[Described], levels: dict[str, State]
+) -> None:
+    """Write what was told and seen of those described and not recognised, in their order."""
+    seen = {case.question.id: case for case in read_cases(folder / "image")}
+    lines = []
+    for case, found in zip(read_cases(folder / "text"), described, strict=True):
+        level = levels[found.question_id]
+        if found.state != "described" or level in (*RECOGNISED, "unscored"):
+            continue
+        row = Misaligned.model_validate(
+            {
+                "question_id": found.question_id,
+                "landmark": case.question.truth.name,
+                "level": level,
+                "told": case.answers[found.draws[0]].text,
+                "seen": seen[found.question_id].answers[0].text,
+            }
+        )
+        lines.append(row.model_dump_json() + "\n")
+    write_text_atomically(folder / MISALIGNED_FILE, "".join(lines))

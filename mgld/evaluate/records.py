@@ -169,6 +169,19 @@ class ProbeTable(Record):
     by_place_not_recognised: int
 
 
+class Misaligned(Record):
+    """A landmark that is described from its name and not recognised in its image.
+
+    told: the first answer that describes it; seen: the first answer to its image; level: of those.
+    """
+
+    question_id: str
+    landmark: str
+    level: Level
+    told: str
+    seen: str
+
+
 class JudgedBy(Record):
     """Who judged, without which numbers say nothing.
 

@@ -231,10 +231,19 @@ def test_the_whole_probe_per_subset(answer_build: Path, teller: None, tmp_path: 
     assert hds["subset"] == "hds10" and hds["questions"] == 10
     assert hds["described_not_recognised"] > 0
     assert hds["by_place"] == hds["described_recognised"] + hds["described_not_recognised"]
+    cases = [json.loads(line) for line in (out / "hds10" / "misaligned.jsonl").open()]
+    assert len(cases) == hds["described_not_recognised"]
+    assert {(each["level"], each["told"], each["seen"]) for each in cases} == {
+        ("unknown", "It stands in Solmere.", "A building.")
+    }
+    assert (out / "test" / "misaligned.jsonl").read_text() == ""
     # Again: nothing is asked, the same comes out.
     before = (out / "hds10" / "image" / "answers.jsonl").read_bytes()
     again = CliRunner().invoke(main, [each for each in arguments if each != "--json"])
     assert again.exit_code == 0 and "misaligned" in again.stdout
+    assert again.stdout.count("  told: It stands in Solmere.\n  seen: A building.\n") == min(
+        3, len(cases)
+    )
     assert (out / "hds10" / "image" / "answers.jsonl").read_bytes() == before
     assert json.loads((out / "probe.json").read_text()) == result
 
