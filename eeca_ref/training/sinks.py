@@ -137,7 +137,9 @@ def _numbers(entry: Mapping[str, Any]) -> dict[str, float]:
 def _wanted(package: str, setting: str) -> Any:
     try:
         return importlib.import_module(package)
-    except ImportError:
+    except ModuleNotFoundError as error:
+        if error.name != package:  # it is there, but something that it needs is not
+            raise
         raise RuntimeError(
             f"the recipe asks for {setting}, but {package} is not installed: "
             f"`pip install {package}`, or leave the setting out"
