@@ -33,12 +33,12 @@ def user_errors(function: Callable[P, R]) -> Callable[P, R]:
                 raise
             raise _of_rank(click.ClickException(str(error))) from error
         except click.ClickException as error:
+            if isinstance(error, click.UsageError):
+                raise
             raise _of_rank(error) from error.__cause__
 
     return wrapper
 
 
 def _of_rank(error: click.ClickException) -> click.ClickException:
-    if rank() > 0:
-        error.message = f"[rank {rank()}] {error.message}"
-    return error
+    return click.ClickException(f"[rank {rank()}] {error.message}") if rank() > 0 else error

@@ -101,6 +101,15 @@ def test_what_is_read_at_a_patch_lies_there(place: tuple[int, int], source: str)
     assert (maps.map_EHW[:, row, column] > 0.9).all()
 
 
+def test_in_the_precision_of_training() -> None:
+    model, _ = lively_model()
+    exact = entity_maps(model, pixels(), ENTITIES)
+    rounded = entity_maps(model.to(torch.bfloat16), pixels(), ENTITIES)
+    assert rounded.map_EHW.dtype == torch.float32
+    torch.testing.assert_close(rounded.map_EHW.sum((1, 2)) + rounded.queries_E, torch.ones(3))
+    torch.testing.assert_close(rounded.map_EHW, exact.map_EHW, atol=0.05, rtol=0.5)
+
+
 def test_without_the_branch_there_are_none() -> None:
     model, _ = lively_model(hr=False, mu_e=0.0)
     with pytest.raises(ValueError, match="without the high-resolution branch"):
