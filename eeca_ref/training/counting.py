@@ -16,7 +16,6 @@ from eeca_ref.objective import LossCounts, loss_counts
 from eeca_ref.training.distributed import World
 from eeca_ref.training.flops import FlopCount, positions
 
-
 SUMS = ("samples", "supervised_tokens", "images", "labelled", "tokens", "skipped_rows")
 FLOPS = ("model_flops", "hardware_flops")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -113,14 +113,15 @@ def start() -> World:
 
 def _who_am_i(environment: Any) -> tuple[int, int, int]:
     """(rank, world size, rank on this machine) as a launcher says."""
-    names: Sequence[str] = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
     there = [name for name in names if name in environment]
     if not there:
         return 0, 1, 0
     if len(there) < len(names):
+        lacking = [name for name in names if name not in environment]
         raise RuntimeError(
-            f"{', '.join(there)} set, but not {', '.join(set(names) - set(there))}: start with "
-            "torchrun or deepspeed, or unset them for a single process"
+            f"{', '.join(there)} set, but not {', '.join(lacking)}: start with torchrun or "
+            "deepspeed, or unset them for a single process"
         )
     rank, size, local_rank = (int(environment[name]) for name in names)
     return rank, size, local_rank

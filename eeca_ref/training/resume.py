@@ -106,7 +106,13 @@ def differences(before: Recipe, now: Recipe) -> dict[str, tuple[Any, Any]]:
 
 
 def _check_recipe(recipe: Recipe, out: Path) -> None:
-    before = Recipe.model_validate(yaml.safe_load((out / RECIPE_FILE).read_text(encoding="utf-8")))
+    try:
+        text = (out / RECIPE_FILE).read_text(encoding="utf-8")
+        before = Recipe.model_validate(yaml.safe_load(text))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ValueError(
+            f"{out} holds a run, but its {RECIPE_FILE} cannot be read: {error}"
+        ) from error
     changed = [f"{k}: {old!r} -> {new!r}" for k, (old, new) in differences(before, recipe).items()]
     if changed:
         raise ValueError(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import socket
 import subprocess
 import sys
 from io import BytesIO
@@ -13,13 +15,23 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 from PIL import Image
 
-from eeca_ref.recipe import Recipe
-
 HERE = Path(__file__).parent
-WORDS = "the a lake near church blue walls in front of lime roof mountain tower with gold".split()
+WORDS = [
+    "the",
+    "a",
+    "lake",
+    "near",
+    "church",
+    "blue",
+    "walls",
+    "in",
+    "front",
+    "lime",
+    "roof",
+    "tower",
+]
 PHRASES = ["blue walls", "lime roof", "gold beacon", "the lake"]
 LABELS = ["church", "lake", None, "mountain"]
 SPECIAL = ["<|bos|>", "<|head|>", "<|tail|>", "<|eot|>"]
@@ -37,6 +49,14 @@ SCHEMA = pa.schema(
         ("hierarchical_label", pa.string()),
     ]
 )
+
+
+def prepare(folder: Path) -> None:
+    """Parts, tied parts and data of all runs."""
+    make_parts(folder)
+    make_parts(folder / "tied", tied=True)
+    make_mgld(folder / "mgld")
+    make_llava(folder / "llava")
 
 
 def make_parts(folder: Path, *, tied: bool = False) -> None:
@@ -118,7 +138,7 @@ def make_mgld(folder: Path, *, rows: int = 40) -> None:
 
 
 def make_llava(folder: Path, *, rows: int = 24) -> None:
-    """`chat.json` with every third row text only, and `images`."""
+    """`chat.json`, every third row text only, and `images`: of row 1 none, of 2, 5 and 8 half."""
     (folder / "images").mkdir(parents=True)
     listed: list[dict[str, Any]] = []
     for number in range(rows):
@@ -132,7 +152,10 @@ def make_llava(folder: Path, *, rows: int = 24) -> None:
         }
         if number % 3:
             row["image"] = f"{number}.png"
-            (folder / "images" / f"{number}.png").write_bytes(png(number))
+            if number != 1:
+                image = png(number)
+                whole = len(image) if number not in (2, 5, 8) else len(image) // 2
+                (folder / "images" / f"{number}.png").write_bytes(image[:whole])
         listed.append(row)
     (folder / "chat.json").write_text(json.dumps(listed))
 
@@ -152,8 +175,12 @@ def _said(question: str, answer: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
 
 
-def recipe(folder: Path, **changes: Any) -> dict[str, Any]:
-    """Stage 3 from parts, in float32; `changes` by dotted keys with `__` for the dot."""
+def recipe(folder: Path, *, data_folder: Path | None = None, **changes: Any) -> dict[str, Any]:
+    """Stage 3 from the parts in `folder`, in float32.
+
+    `changes` by dotted keys with `__` for the dot; `data_folder`: None: `folder`, too.
+    """
+    data = data_folder or folder
     made: dict[str, Any] = {
         "name": "tiny",
         "model": {
@@ -167,7 +194,7 @@ def recipe(folder: Path, **changes: Any) -> dict[str, Any]:
             },
         },
         "data": {
-            "source": {"kind": "mgld", "source": str(folder / "mgld"), "config": "tiny"},
+            "source": {"kind": "mgld", "source": str(data / "mgld"), "config": "tiny"},
             "workers": 0,
         },
         "train": ["lr_adapter", "resampler", "language_model", "classifier", "log_tau"],
@@ -193,21 +220,25 @@ def llava_data(folder: Path) -> dict[str, Any]:
     }
 
 
-def launch(jobs: list[dict[str, Any]], folder: Path, *, processes: int = 1) -> Any:
-    """Run jobs of `training_jobs.py`, one after the other, in processes started together.
+def launch(jobs: dict[str, Any], folder: Path, *, processes: int = 1) -> dict[str, Any]:
+    """Run jobs of `training_jobs.py`, name to (job, keywords), in processes started together.
 
-    Returns what each job gave in the main process.
+    Returns what each gave; AssertionError with what was printed if not all of them did.
     """
+    process = started(jobs, folder, processes=processes)
+    printed, _ = process.communicate()
+    results = folder / "results.json"
+    made: dict[str, Any] = json.loads(results.read_text()) if results.exists() else {}
+    if made.keys() != jobs.keys():
+        raise AssertionError(printed)
+    return made
+
+
+def started(jobs: dict[str, Any], folder: Path, *, processes: int = 1) -> subprocess.Popen[str]:
+    """The processes, running; `jobs` as in `launch`."""
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "results.json").unlink(missing_ok=True)
     (folder / "jobs.json").write_text(json.dumps(jobs))
-    done = started(folder, processes=processes).communicate()
-    if not (folder / "results.json").exists():
-        raise AssertionError(done[0])
-    return json.loads((folder / "results.json").read_text())
-
-
-def started(folder: Path, *, processes: int = 1) -> subprocess.Popen[str]:
-    """The processes of the jobs in `folder/jobs.json`."""
     program = [sys.executable]
     if processes > 1:
         program += ["-m", "torch.distributed.run", f"--nproc_per_node={processes}"]
@@ -227,19 +258,25 @@ def environment(folder: Path) -> dict[str, str]:
     return kept | {
         "OMP_NUM_THREADS": "1",
         "CUDA_VISIBLE_DEVICES": "",
-        "HF_DATASETS_CACHE": str(folder / "datasets_cache"),
+        "HF_DATASETS_CACHE": str(folder.parent / "datasets_cache"),
         "HF_HUB_OFFLINE": "1",
     }
 
 
 def free_port() -> int:
-    import socket
-
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
 
 
-def written(made: dict[str, Any], path: Path) -> Path:
-    path.write_text(yaml.safe_dump(Recipe.model_validate(made).model_dump(mode="json")))
-    return path
+def weights_hash(folder: Path) -> str:
+    """Of the weights of a saved model."""
+    from safetensors import safe_open
+
+    digest = hashlib.sha256()
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(file, "pt") as tensors:
+            for name in sorted(tensors.keys()):
+                digest.update(name.encode())
+                digest.update(tensors.get_tensor(name).float().numpy().tobytes())
+    return digest.hexdigest()
