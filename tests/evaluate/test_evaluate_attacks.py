@@ -17,6 +17,7 @@ from mgld.evaluate.attacks import (
 )
 from mgld.evaluate.judges import Case, OnVerdict, load_judge
 from mgld.evaluate.records import Question, Truth, Verdict
+from mgld.evaluate.rule.unspaced import STAND_IN
 from mgld.gldv2.names import landmark_name
 
 FAMOUS = {
@@ -108,6 +109,32 @@ def test_no_attack_works_on_real_names() -> None:
 def test_a_constant_answer_scores_nothing(constant: str) -> None:
     questions = famous() + (real() if REAL.exists() else [])
     assert constant_accuracy(load_judge("rule"), questions, constant) == 0.0
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        STAND_IN,
+        STAND_IN.lower(),
+        STAND_IN.upper(),
+        f"{STAND_IN}s",
+        f"This is the {STAND_IN}'s.",
+        STAND_IN.replace("a", "á"),
+        f"{STAND_IN[:3]}-{STAND_IN[3:]}",
+        f"{STAND_IN[:3]}.{STAND_IN[3:]}",
+        f"东京 {STAND_IN}",
+    ],
+)
+def test_the_word_that_stands_for_names_without_blanks_identifies_none(word: str) -> None:
+    """The rule reads "東京タワー" among Latin words as a word of its own, which is no secret."""
+    tower = question("東京タワー", ["Tokyo"])
+    assert constant_accuracy(load_judge("rule"), [tower], word) == 0.0
+    assert constant_accuracy(load_judge("rule"), [tower], "This is 東京タワー in Tokyo.") == 1.0
+
+
+def test_a_name_that_nothing_can_say_is_unscored() -> None:
+    for name in ("???", "\N{TOKYO TOWER}", " "):
+        assert constant_accuracy(load_judge("rule"), [question(name, [])], "This is ???") is None
 
 
 def test_five_hundred_names_are_no_identification() -> None:

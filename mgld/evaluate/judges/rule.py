@@ -16,7 +16,7 @@ from mgld.evaluate.rule.reading import Tokens, fold_name, tokenize
 from mgld.evaluate.rule.weighing import Landmark, Weighed, know_landmark, weigh
 from mgld.evaluate.rule.words import words_hash
 
-RULE_VERSION = 2
+RULE_VERSION = 3
 """Goes up with every change of the rule's code that can change a verdict."""
 
 
@@ -40,7 +40,9 @@ class RuleJudge:
             landmark = known_landmark(
                 truth.name, tuple(truth.aliases), tuple(truth.place_hints), truth.label
             )
-            if find_mentions(_asked(case.question.text), landmark.names):
+            if not landmark.names.forms:  # a name without letters: nothing could identify it
+                on_verdict(index, _unscored("no name to compare answers with"))
+            elif find_mentions(_asked(case.question.text), landmark.names):
                 on_verdict(index, _unscored("the question names the landmark"))
             else:
                 on_verdict(index, _verdict(landmark, _by_draw(case.answers)))

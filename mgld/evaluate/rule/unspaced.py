@@ -18,8 +18,11 @@ _LIST = re.compile(r"[、/|或和与與]|还是|還是|または|もしくは|�
 _CLAIM = re.compile("是|です|である|だ(?=[。！]|$)|คือ|입니다|이다")
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")
 _SPACED = re.compile(r"[A-Za-z]")
-STAND_IN = "Thelandmarkitself"
-"""Stands in a text of words with blanks for a name that has none, to be read as all others."""
+STAND_IN = "Zqjlandmarkqjz"
+"""Stands in a text of words with blanks for a name that has none, to be read as all others.
+
+An answer that has it of its own is not read: else it would identify whatever has such a name.
+"""
 MOST_BARE = 3
 """A name without a verb counts in a text of at most so many sentences or lines."""
 

@@ -22,7 +22,7 @@ from mgld.evaluate.rule.hints import place_hint
 from mgld.evaluate.rule.legible import read_legibly, spelled_out
 from mgld.evaluate.rule.naming import Names
 from mgld.evaluate.rule.places import Places, all_phrases
-from mgld.evaluate.rule.reading import screen_word, tokenize
+from mgld.evaluate.rule.reading import fold_name, fold_text, screen_word, tokenize
 from mgld.evaluate.rule.rivals import Rival, find_rivals
 from mgld.evaluate.rule.unspaced import STAND_IN, find_unspaced, mostly_spaced
 from mgld.evaluate.rule.words import word_set
@@ -102,6 +102,9 @@ def weigh(raw: str, landmark: Landmark) -> Weighed:
     if not text.strip():
         return Weighed("neither", "empty", "")
     if landmark.names.unspaced:
+        # As words are folded, so that neither capitals nor accents nor marks between them hide it.
+        if "".join(fold_name(STAND_IN)) in "".join(fold_text(text)):
+            return Weighed("neither", "not read: it has the rule's own word", "")
         if mostly_spaced(text):
             stand_in = STAND_IN.lower() if text == text.lower() else STAND_IN
             for name in landmark.names.unspaced:
