@@ -386,7 +386,10 @@ def test_the_prompt_hash_covers_all_that_is_judged_by(monkeypatch: pytest.Monkey
         changed = judge()
         changed._prompt = changed._prompt._replace(**{field: value})
         hashes.add(changed.prompt_hash)
-    assert len(hashes) == 10
+    asks_more = judge()
+    asks_more._schema = judge("gpt-4.1:strict")._schema
+    hashes.add(asks_more.prompt_hash)
+    assert len(hashes) == 11
     # Address, limits and the model's own name are not part of it.
     assert judge("other").prompt_hash == judge().prompt_hash
 
