@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -172,6 +171,8 @@ class _Look:
 
     def _steps(self, rows: Survey | None, world_size: int | None) -> None:
         """Steps of the run, and among how many processes its batch divides."""
+        from eeca_ref.training.schedule import warmup_steps
+
         recipe, found = self.recipe, self.found
         optim, counts = recipe.optim, found.counts
         if world_size is not None:
@@ -193,7 +194,7 @@ class _Look:
         steps = min(steps, optim.max_steps or steps)
         counts |= {
             "steps": steps,
-            "of them warm-up": math.ceil(steps * optim.warmup_ratio),
+            "of them warm-up": warmup_steps(steps, optim.warmup_ratio),
             "left out of an epoch": train % optim.global_batch,
         }
 

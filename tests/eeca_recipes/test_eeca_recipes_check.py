@@ -112,7 +112,8 @@ def test_what_can_be_trained_is_counted(look: Changed) -> None:
 def test_steps_are_those_that_are_trained(look: Changed) -> None:
     counts = look(optim__epochs=2, data__validation=6, optim__global_batch=16).counts
     assert (counts["steps"], counts["left out of an epoch"]) == (4, 2)
-    assert look(optim__max_steps=3).counts["steps"] == 3
+    few = look(optim__max_steps=3).counts  # a fifth of them, rounded up
+    assert (few["steps"], few["of them warm-up"]) == (3, 1)
     none = look(data__validation=33)
     assert "7 samples to train on after 33 held out" in none.problems[0]
     assert none.text().endswith("1 problem")
@@ -174,7 +175,7 @@ def test_images_that_are_missing_or_unreadable_are_counted(
     look: Changed, parts: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(parts / "llava/images", tmp_path / "images")
-    (tmp_path / "images/1.png").unlink()
+    (tmp_path / "images/1.png").unlink(missing_ok=True)
     (tmp_path / "images/2.png").write_bytes(b"no image")
     source = {**llava_data(parts), "images": {"": str(tmp_path / "images")}}
     about = {"model__settings": LR_ONLY, "train": ["lr_adapter"], "optim__micro_batch": 1}
@@ -275,7 +276,8 @@ def test_the_model_that_is_built_is_the_one_that_was_checked(look: Changed, stag
 
     from eeca_ref.assembling import build_model, label_vocabulary, load_tokenizer
 
-    checked = look(model=of_stage2(stage2))
+    parts = ["resampler", "classifier", "log_tau"]
+    checked = look(model=of_stage2(stage2), train=parts)
     tokenizer = load_tokenizer(checked.recipe)
     labels = label_vocabulary(checked.recipe, ["lake", None, "church", "lake"])
     assert labels.labels == ("church", "lake")
@@ -285,7 +287,7 @@ def test_the_model_that_is_built_is_the_one_that_was_checked(look: Changed, stag
     for name, value in models[0].state_dict().items():
         assert torch.equal(value, models[1].state_dict()[name]), name
     trained = {name.split(".")[0] for name, p in models[0].named_parameters() if p.requires_grad}
-    assert trained == set(checked.recipe.train)
+    assert trained == set(parts)
     again = checked.recipe.model_copy(update={"seed": 1})
     other = build_model(again, tokenizer, labels)
     assert not torch.equal(other.classifier.weight, models[0].classifier.weight)
@@ -302,8 +304,19 @@ def test_labels_of_a_classifier_that_goes_on_are_its_own(
     model.save_pretrained(tmp_path / "stage3")
     load_tokenizer(first).save_pretrained(tmp_path / "stage3")
     shutil.copy(stage2 / "processor_config.json", tmp_path / "stage3")
-    checked = look(model=of_stage2(tmp_path / "stage3", new=[]))
+    start = of_stage2(tmp_path / "stage3", new=[])
+    checked = look(model=start)
     assert checked.ok, checked.text()
     assert checked.counts["classes"] == 2
     assert checked.counts["without a known label"] == 30
     assert label_vocabulary(checked.recipe, ["a"]).labels == ("church", "z")
+
+    more = {**start, "settings": {**start["settings"], "resampler_queries": 8}}
+    assert any("resampler: of another shape" in each for each in look(model=more).problems)
+    less = {**start, "settings": {"hr": False, "mu_e": 0, "mu_h": 0}}
+    said = look(model=less, train=["lr_adapter", "language_model"]).problems
+    assert any("log_tau, resampler: saved, but this model has no place" in each for each in said)
+
+    (tmp_path / "stage3/model.safetensors").unlink()
+    (once,) = look(model=start).problems
+    assert "model.safetensors is not there" in once
