@@ -320,3 +320,37 @@ def test_labels_of_a_classifier_that_goes_on_are_its_own(
     (tmp_path / "stage3/model.safetensors").unlink()
     (once,) = look(model=start).problems
     assert "model.safetensors is not there" in once
+
+
+def test_an_image_token_that_the_start_does_not_have(
+    look: Changed, stage2: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(stage2, tmp_path / "model")
+    config = json.loads((tmp_path / "model/config.json").read_text())
+    config["image_token_id"] += 1
+    (tmp_path / "model/config.json").write_text(json.dumps(config))
+    said = look(model=of_stage2(tmp_path / "model")).problems
+    assert any("name the tokenizer that it was trained with" in each for each in said)
+
+
+def test_images_are_prepared_as_recipe_and_checkpoint_say(look: Changed, stage2: Path) -> None:
+    from eeca_ref.assembling import image_settings, load_tokenizer, model_config
+    from eeca_ref.data.labels import LabelVocabulary
+
+    for changes in ({}, {"model": of_stage2(stage2)}):
+        made = look(data__fit="crop", **changes).recipe
+        config = model_config(made, load_tokenizer(made), LabelVocabulary(["any"]))
+        settings = image_settings(made, config)
+        assert (settings.size, settings.fit) == (32, "crop")
+        assert (settings.mean, settings.std) == ((0.5,) * 3, (0.25,) * 3)
+
+
+def test_no_labels_where_their_loss_has_no_weight(look: Changed, stage2: Path) -> None:
+    from eeca_ref.assembling import label_vocabulary
+
+    start = of_stage2(stage2, new=["resampler", "log_tau"])
+    start["settings"]["mu_h"] = 0
+    checked = look(model=start, train=["lr_adapter", "resampler", "log_tau"])
+    assert checked.ok, checked.text()
+    assert "classes" not in checked.counts
+    assert label_vocabulary(checked.recipe, ["church", "lake"]).labels == ()
