@@ -47,12 +47,12 @@ WORKER = """
 import sys
 from pathlib import Path
 from mgld.evaluate.grading import LEDGER_FILE, grade_run
-from mgld.evaluate.judges import JudgeOptions, load_judge, model
+from mgld.evaluate.judges import JudgeOptions, asking, load_judge
 from mgld.llm import LlmSettings, limits, online
 from mgld.llm.client import sync_client
 
 limits.FIRST_BACKOFF = 0.01
-model.TAKE_SECONDS = 0.02  # so that verdicts are written all the time
+asking.TAKE_SECONDS = 0.02  # so that verdicts are written all the time
 run, spec, url = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 settings = LlmSettings(base_url=url, api="responses", concurrency=8, max_usd=1000.0)
 if spec != "rule":
