@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock, Timeout
 
 from eeca_ref.data.sampler import Cursor
 from eeca_ref.recipe import Recipe
 from eeca_ref.training.checkpoints import CHECKPOINTS, MODEL, State, found_checkpoints, read_state
+from eeca_ref.training.distributed import World
 from mgld.files import write_text_atomically
 
-RECIPE_FILE = "recipe.yaml"
+RECIPE_FILE, LOCK_FILE = "recipe.yaml", ".lock"
 
 MAY_CHANGE = (
     "name",
@@ -54,8 +58,27 @@ class Beginning:
         return None if self.state is None else self.state.cursor
 
 
+@contextmanager
+def alone_in(out: Path, world: World) -> Iterator[None]:
+    """No other run may be in `out`. ValueError: one is."""
+    lock = FileLock(out / LOCK_FILE)
+
+    def take() -> None:
+        out.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise ValueError(f"another process trains in {out}: wait for it, or end it") from None
+
+    world.once(take)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def find_beginning(recipe: Recipe, out: Path, *, world_size: int, resume: bool) -> Beginning:
-    """Look at what is in `out`, and write the recipe into it.
+    """Look at what is in `out`, a folder, and write the recipe into it.
 
     ValueError: it is another recipe's run, or another number of processes wrote its checkpoint; or
     there is a run although it is not to be resumed.
@@ -77,7 +100,6 @@ def find_beginning(recipe: Recipe, out: Path, *, world_size: int, resume: bool) 
             )
         beginning = Beginning(checkpoints[-1], state)
     if not beginning.finished:
-        out.mkdir(parents=True, exist_ok=True)
         for unfinished in (out / CHECKPOINTS).glob(".step-*"):  # of a process that was killed
             shutil.rmtree(unfinished)
         text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)

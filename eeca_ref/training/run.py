@@ -36,7 +36,7 @@ from eeca_ref.training.manifest import (
     write_manifest,
 )
 from eeca_ref.training.origins import model_entries
-from eeca_ref.training.resume import Beginning, check_data, find_beginning
+from eeca_ref.training.resume import Beginning, alone_in, check_data, find_beginning
 from eeca_ref.training.schedule import lr_factor, warmup_steps
 from eeca_ref.training.step import NonFiniteError, StepTotals, train_step
 
@@ -68,11 +68,16 @@ def train(recipe: Recipe, out: Path, *, resume: bool = True) -> TrainResult:
 
     Raises:
         FileNotFoundError, ValueError: what the recipe names is not there or does not fit; `out`
-            holds another run (`resume.find_beginning`).
+            holds another run (`resume.find_beginning`), or one that runs.
         NonFiniteError: a loss or gradient is NaN or infinite; with the samples' ids.
     """
     world = distributed.start()
     recipe.optim.accumulation(world.size)  # whether the batch divides, before anything is loaded
+    with alone_in(out, world):
+        return _train(recipe, out, world, resume=resume)
+
+
+def _train(recipe: Recipe, out: Path, world: World, *, resume: bool) -> TrainResult:
     beginning = world.once(
         lambda: find_beginning(recipe, out, world_size=world.size, resume=resume)
     )
@@ -97,7 +102,8 @@ def train(recipe: Recipe, out: Path, *, resume: bool = True) -> TrainResult:
     warmup = warmup_steps(total, recipe.optim.warmup_ratio)
     losses: dict[str, float] = {}
     with RunLog(out, recipe, resume_step=beginning.step, main=world.main, total_steps=total) as log:
-        log.event("resume" if beginning.step else "start", total_steps=total)
+        kind = "resume" if beginning.step else "start"
+        log.event(kind, total_steps=total, rows=data.entry.statuses)
         steps = data.loader.steps_from(beginning.cursor)
         for done in range(beginning.step, total):
             began = time.perf_counter()
@@ -137,6 +143,7 @@ def train(recipe: Recipe, out: Path, *, resume: bool = True) -> TrainResult:
     _finish_manifest(out, world)
     # the last thing: where it is, the run is finished
     folder = write_final_model(engine, out, world, processor=processor)
+    engine.destroy()
     return TrainResult(folder, total - beginning.step, losses=losses, validation=validated)
 
 

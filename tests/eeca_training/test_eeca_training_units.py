@@ -17,7 +17,7 @@ from eeca_ref.training import distributed
 from eeca_ref.training.checkpoints import State, found_checkpoints
 from eeca_ref.training.distributed import World
 from eeca_ref.training.engine import deepspeed_config, parameter_groups, start_engine
-from eeca_ref.training.resume import differences, find_beginning
+from eeca_ref.training.resume import alone_in, differences, find_beginning
 from eeca_ref.training.schedule import lr_factor, warmup_steps
 from eeca_ref.training.validation import held_out
 
@@ -108,7 +108,7 @@ def fake_checkpoint(out: Path, step: int, *, world_size: int) -> None:
 
 
 def test_the_newest_whole_checkpoint_is_taken(tmp_path: Path) -> None:
-    out = tmp_path / "run"
+    out = tmp_path
     assert find_beginning(recipe(), out, world_size=1, resume=True).step == 0
     for step in (2, 10, 4):
         fake_checkpoint(out, step, world_size=1)
@@ -134,6 +134,15 @@ def test_other_runs_are_refused(tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text("name: [")
     with pytest.raises(ValueError, match=r"recipe.yaml cannot be read"):
         find_beginning(recipe(), tmp_path, world_size=2, resume=True)
+
+
+def test_one_run_at_a_time(tmp_path: Path) -> None:
+    out = tmp_path / "a/run"
+    taken = pytest.raises(ValueError, match="another process trains in")
+    with alone_in(out, ALONE), taken, alone_in(out, ALONE):
+        pass
+    with alone_in(out, ALONE):
+        pass
 
 
 def test_launchers_say_who_is_who() -> None:
