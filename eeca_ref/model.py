@@ -366,7 +366,12 @@ class EecaForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type: i
                 raise TypeError("entity_ids come with entity_token_mask and entity_mask")
             ids_RET, token_mask_RET, mask_RE = ids_BET[rows], token_mask_BET[rows], mask_BE[rows]
         return read_entities(
-            self._embed, ids_RET, token_mask_RET, mask_RE, gradient=self.config.entity_gradient
+            self._embed,
+            ids_RET,
+            token_mask_RET,
+            mask_RE,
+            gradient=self.config.entity_gradient,
+            phrases=self.config.negatives == "batch",
         )
 
     def _visual(

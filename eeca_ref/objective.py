@@ -61,12 +61,12 @@ def loss_counts(
 class Entities(NamedTuple):
     """Of R images: embeddings float32 [R, E, C], mask bool [R, E], phrases int64 [R, E].
 
-    Entities with the same number in `phrases_RE` have the same tokens.
+    Entities with the same number in `phrases_RE` have the same tokens; None: not asked for.
     """
 
     embeddings_REC: Tensor
     mask_RE: Tensor
-    phrases_RE: Tensor
+    phrases_RE: Tensor | None = None
 
 
 def read_entities(
@@ -76,6 +76,7 @@ def read_entities(
     mask_RE: Tensor,
     *,
     gradient: bool,
+    phrases: bool = False,
 ) -> Entities:
     """Look entities up in the embedding table.
 
@@ -85,17 +86,21 @@ def read_entities(
         token_mask_RET: bool [R, E, T].
         mask_RE: bool [R, E]; an entity without tokens is masked too.
         gradient: whether the table learns from L_e.
+        phrases: whether to number the phrases, for which the device is waited for.
     """
     tokens_RETC = embed(torch.where(token_mask_RET, ids_RET, 0))
     if not gradient:
         tokens_RETC = tokens_RETC.detach()
-    different: Callable[..., tuple[Tensor, Tensor]] = torch.unique
-    written_RET = torch.where(token_mask_RET, ids_RET, -1)
-    _, phrases = different(written_RET.flatten(0, 1), dim=0, return_inverse=True)
+    numbers_RE = None
+    if phrases:
+        different: Callable[..., tuple[Tensor, Tensor]] = torch.unique
+        written_RET = torch.where(token_mask_RET, ids_RET, -1)
+        _, numbers = different(written_RET.flatten(0, 1), dim=0, return_inverse=True)
+        numbers_RE = numbers.view(mask_RE.shape)
     return Entities(
         entity_embeddings(tokens_RETC, token_mask_RET),
         mask_RE & token_mask_RET.any(-1),
-        phrases.view(mask_RE.shape),
+        numbers_RE,
     )
 
 
@@ -146,7 +151,7 @@ def objective(
             theta=config.theta,
             similarity=config.similarity,
             negatives=config.negatives,
-            phrases_BE=entities.phrases_RE if config.negatives == "batch" else None,
+            phrases_BE=entities.phrases_RE,
             images=counts.images,
         )
     if class_logits_RK is not None:
