@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -42,12 +41,13 @@ def lines(out: Path) -> int:
 def test_killed_at_any_moment(base: Path) -> None:
     """With a checkpoint at every step, so that most kills come while one is written."""
     made = recipe(base / "parts", **LONG)
-    whole = launch({"run": ("train", {"out": str(base / "whole"), "recipe": made})}, base / "a")
+    jobs = {"run": ("train", {"out": str(base / "whole"), "recipe": made})}
+    whole = launch(base / "a", alone=jobs)["alone"]["run"]
     out, drawn = base / "killed", random.Random(5)
-    jobs: dict[str, Any] = {"run": ("train", {"out": str(out), "recipe": made})}
+    jobs = {"run": ("train", {"out": str(out), "recipe": made})}
     kills = 0
     for _ in range(KILLS):
-        process = started(jobs, base / "b")
+        process = started(base / "b", alone=jobs)
         goal = lines(out) + drawn.randrange(1, 14)
         while process.poll() is None and lines(out) < goal:
             time.sleep(0.02)
@@ -57,9 +57,9 @@ def test_killed_at_any_moment(base: Path) -> None:
             kills += 1
         process.communicate()
     assert kills >= KILLS - 2
-    resumed = launch(jobs, base / "b")["run"]
-    assert resumed["log"] == whole["run"]["log"]
-    assert resumed["weights"] == whole["run"]["weights"]
+    resumed = launch(base / "b", alone=jobs)["alone"]["run"]
+    assert resumed["log"] == whole["log"]
+    assert resumed["weights"] == whole["weights"]
 
 
 def test_other_launchers_start_the_same_run(base: Path) -> None:
@@ -94,7 +94,7 @@ def test_other_launchers_start_the_same_run(base: Path) -> None:
             processes.append(
                 subprocess.Popen(
                     [sys.executable, "-m", *program, *call],
-                    env=environment(base / "c") | {"DS_ACCELERATOR": "cpu"},
+                    env=environment(base / "c"),
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     text=True,
@@ -115,5 +115,5 @@ def test_compiled_layers_give_the_same_losses(base: Path) -> None:
         )
         for name, compiled in (("eager", False), ("compiled", True))
     }
-    made = launch(jobs, base / "d")
+    made = launch(base / "d", alone=jobs)["alone"]
     assert made["compiled"]["losses"] == pytest.approx(made["eager"]["losses"], rel=1e-5)

@@ -1,20 +1,19 @@
 """Whole runs with DeepSpeed's real engine: one process and two, ZeRO stages, kill and resume.
 
-All runs are made once, in two starts of processes; tests look at what came out.
+All runs are made once, in one start of processes; tests look at what came out.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from filelock import FileLock
-from training_tiny import free_port, launch, llava_data, prepare, recipe
+from training_tiny import free_port, launch, llava_data, recipe
 
 Results = dict[str, Any]
 LR_ONLY = {"max_sequence_length": 100, "hr": False, "mu_e": 0.0, "mu_h": 0.0}
@@ -94,11 +93,7 @@ def runs(base: Path) -> Results:
             **bf16,
         ),
     }
-    prepare(parts)
-    with ThreadPoolExecutor(1) as pool:
-        two = pool.submit(launch, pair, base / "pair", processes=2)
-        one = launch(alone, base / "alone")
-        return {"alone": one, "pair": two.result()}
+    return launch(base / "jobs", prepare=str(parts), alone=alone, pair=pair)
 
 
 @pytest.fixture(scope="session")

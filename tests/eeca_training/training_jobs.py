@@ -1,7 +1,6 @@
-"""What tests run in processes of their own: `python training_jobs.py FOLDER`, or under torchrun.
+"""What tests run in processes of their own: `python training_jobs.py FOLDER`.
 
-Several jobs share a start, which costs more than they do. A job is given by its keywords in
-`jobs.json`, and what it returns in the main process stands in `results.json` under its name.
+Jobs share a start, which costs more than they do.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ def killed(out: str, recipe: dict[str, Any], kill_at: int, port: int) -> str:
     child = os.fork()
     if not child:
         if "RANK" in os.environ:  # meet elsewhere than the parents will
-            os.environ |= {"MASTER_PORT": str(port), "TORCHELASTIC_USE_AGENT_STORE": "False"}
+            os.environ |= {"MASTER_PORT": str(port)}
         run.RunLog = MortalLog  # type: ignore[misc]
         try:
             run.train(Recipe.model_validate(recipe), Path(out))
@@ -225,11 +225,49 @@ JOBS = {
 
 
 def main(folder: Path) -> None:
+    """The jobs of `jobs.json`: those of one process, and beside them those of two.
+
+    The two are children that are told who they are as a launcher tells them; what all of them
+    import is imported once.
+    """
+    groups = json.loads((folder / "jobs.json").read_text())
+    if "prepare" in groups:
+        training_tiny.prepare(Path(groups.pop("prepare")))
+    if "RANK" in os.environ:
+        run_jobs(groups["pair"], folder / "pair.json")
+        return
+    import datasets  # noqa: F401
+    import deepspeed  # noqa: F401
+
+    import eeca_ref.training.run  # noqa: F401
+
+    children = []
+    port = str(training_tiny.free_port())
+    for rank in range(2) if "pair" in groups else ():
+        child = os.fork()
+        if not child:
+            os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
+            os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+            try:
+                run_jobs(groups["pair"], folder / "pair.json")
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                sys.stderr.flush()
+                os._exit(0)
+        children.append(child)
+    run_jobs(groups["alone"], folder / "alone.json")
+    for child in children:
+        os.waitpid(child, 0)
+
+
+def run_jobs(jobs: dict[str, Any], path: Path) -> None:
+    """Run jobs, name to (job, keywords); the main process writes what they give."""
     results = {}
-    for name, (job, keywords) in json.loads((folder / "jobs.json").read_text()).items():
+    for name, (job, keywords) in jobs.items():
         results[name] = JOBS[job](**keywords)  # type: ignore[operator]
-        if os.environ.get("RANK", "0") == "0":  # at once: a job may end its process
-            (folder / "results.json").write_text(json.dumps(results))
+    if os.environ.get("RANK", "0") == "0":
+        path.write_text(json.dumps(results))
 
 
 if __name__ == "__main__":

@@ -220,31 +220,28 @@ def llava_data(folder: Path) -> dict[str, Any]:
     }
 
 
-def launch(jobs: dict[str, Any], folder: Path, *, processes: int = 1) -> dict[str, Any]:
-    """Run jobs of `training_jobs.py`, name to (job, keywords), in processes started together.
+def launch(folder: Path, **groups: Any) -> dict[str, Any]:
+    """Run jobs of `training_jobs.py`.
 
-    Returns what each gave; AssertionError with what was printed if not all of them did.
+    groups: `alone` and `pair`, jobs for one process and for two: name to (job, keywords);
+    `prepare`: folder for the parts and data, made first. Returns what each job gave, by group;
+    AssertionError with what was printed if not all of them did.
     """
-    process = started(jobs, folder, processes=processes)
-    printed, _ = process.communicate()
-    results = folder / "results.json"
-    made: dict[str, Any] = json.loads(results.read_text()) if results.exists() else {}
-    if made.keys() != jobs.keys():
+    printed, _ = started(folder, **groups).communicate()
+    files = {name: folder / f"{name}.json" for name in groups if name != "prepare"}
+    if not all(path.exists() for path in files.values()):
         raise AssertionError(printed)
-    return made
+    return {name: json.loads(path.read_text()) for name, path in files.items()}
 
 
-def started(jobs: dict[str, Any], folder: Path, *, processes: int = 1) -> subprocess.Popen[str]:
-    """The processes, running; `jobs` as in `launch`."""
+def started(folder: Path, **groups: Any) -> subprocess.Popen[str]:
+    """The processes of `launch`, running."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "results.json").unlink(missing_ok=True)
-    (folder / "jobs.json").write_text(json.dumps(jobs))
-    program = [sys.executable]
-    if processes > 1:
-        program += ["-m", "torch.distributed.run", f"--nproc_per_node={processes}"]
-        program += ["--master_addr=127.0.0.1", f"--master_port={free_port()}"]
+    for name in groups:
+        (folder / f"{name}.json").unlink(missing_ok=True)
+    (folder / "jobs.json").write_text(json.dumps(groups))
     return subprocess.Popen(
-        [*program, str(HERE / "training_jobs.py"), str(folder)],
+        [sys.executable, str(HERE / "training_jobs.py"), str(folder)],
         env=environment(folder),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -258,6 +255,7 @@ def environment(folder: Path) -> dict[str, str]:
     return kept | {
         "OMP_NUM_THREADS": "1",
         "CUDA_VISIBLE_DEVICES": "",
+        "DS_ACCELERATOR": "cpu",
         "HF_DATASETS_CACHE": str(folder.parent / "datasets_cache"),
         "HF_HUB_OFFLINE": "1",
     }
