@@ -73,12 +73,16 @@ _PLACE_QUESTIONS = ("Where was this picture taken?", "Where is {name}?")
 
 
 def caption_rows(landmarks: Sequence[Landmark]) -> list[tuple[Row, Picture]]:
-    """Stage 1: a view and its description, without a name. Rows have the image's path set."""
+    """Stage 1: a view and three colours, without a name. Rows have the image's path set.
+
+    Short on purpose: beside a model that begins at random, whole descriptions taught it to write in
+    850 steps and not to look, colours alone taught it to look within 120.
+    """
     return [
         (
             _row(
                 f"caption-{picture.image_id}",
-                [(_drawn(_CAPTION_PROMPTS, picture.image_id), landmark.description)],
+                [(_drawn(_CAPTION_PROMPTS, picture.image_id), _caption(landmark))],
                 picture,
             ),
             picture,
@@ -142,6 +146,11 @@ def texts_of(rows: Iterable[Row]) -> list[str]:
 def image_path(picture: Picture) -> str:
     """Path of a picture within the image folder."""
     return f"{picture.image_id[0]}/{picture.image_id}.jpg"
+
+
+def _caption(landmark: Landmark) -> str:
+    a = landmark.attributes
+    return f"{a['wall colour']} walls, {a['roof colour']} roof, {a['beacon colour']} beacon"
 
 
 def _feature_turns(landmark: Landmark, key: str, *, named: bool) -> list[tuple[str, str]]:

@@ -112,7 +112,10 @@ def test_captions_describe_and_never_name(build: Path, parts: Path) -> None:
     of_image = {view["image_id"]: mark for mark in marks for view in mark["views"]}
     for row in _rows(parts / "stage1" / "chat.json"):
         question, answer = (turn["value"] for turn in row["conversations"])
-        assert answer == of_image[Path(row["image"]).stem]["description"]
+        shown = of_image[Path(row["image"]).stem]
+        a = {each["kind"]: each["value"] for each in shown["attributes"]}
+        colours = (a["wall colour"], a["roof colour"], a["beacon colour"])
+        assert answer == "{} walls, {} roof, {} beacon".format(*colours)
         for mark in marks:
             for said in (mark["name"], *mark["aliases"], *mark["place_hints"]):
                 assert said not in answer + question
