@@ -241,3 +241,43 @@ def test_the_same_answers_get_the_same_verdict_in_every_process() -> None:
         for seed in ("1", "2", "3", "4")
     }
     assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("故宫", "这是故宫。"),
+        ("故宫", "这是故宫，位于北京市中心。它是明清两代的皇宫。"),
+        ("故宫", "故宫，北京，中国"),
+        ("故宫", "这是北京的故宫。这是世界上最大的古代宫殿，是世界文化遗产之一。"),
+        ("金閣寺", "これは金閣寺です。京都にある有名な寺院です。"),
+        ("경복궁", "이것은 경복궁입니다. 서울에 있는 조선 시대의 궁궐입니다."),
+        ("วัดพระแก้ว", "นี่คือวัดพระแก้ว ในกรุงเทพ"),
+        ("サン ピエトロ大聖堂", "これはサン ピエトロ大聖堂です。"),
+    ],
+)
+def test_a_name_without_blanks_identifies_beside_what_describes_it(name: str, text: str) -> None:
+    assert rule_judge(name, [text]).identified == [0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "这是故宫。这是长城。",
+        "这是故宫，这是长城，这是颐和园。",
+        "这是故宫。它是长城。它是颐和园。",
+        "这是故宫，长城，颐和园。",
+        "故宫。长城。颐和园。",
+        "故宫 长城 颐和园",
+        "故宫\n长城\n颐和园",
+        "这是故宫是长城是颐和园。",
+        "这是一座故宫。这是一座长城。这是一座颐和园。",
+        "これは故宫です。これは长城です。これは颐和园です。",
+        "이것은 故宫입니다. 이것은 长城입니다. 이것은 颐和园입니다.",
+        "นี่คือ故宫 นี่คือ长城 นี่คือ颐和园",
+    ],
+)
+def test_one_answer_without_blanks_identifies_no_three_landmarks(text: str) -> None:
+    """Several claims leave a hint at most, whichever of them is the landmark's name."""
+    for name in ("故宫", "长城", "颐和园"):
+        assert rule_judge(name, [text] * 5).level in ("weakly_unknown", "unknown"), name

@@ -16,7 +16,7 @@ from mgld.evaluate.rule.reading import Tokens, fold_name, tokenize
 from mgld.evaluate.rule.weighing import Landmark, Weighed, know_landmark, weigh
 from mgld.evaluate.rule.words import words_hash
 
-RULE_VERSION = 3
+RULE_VERSION = 4
 """Goes up with every change of the rule's code that can change a verdict."""
 
 
