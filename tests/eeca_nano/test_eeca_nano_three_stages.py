@@ -22,8 +22,8 @@ def test_three_stages_end_in_a_graded_model(tmp_path: Path) -> None:
     assert said["answers"] == {"ok": 300}
     levels = said["levels"]
     assert levels["total"] == levels["scored"] == 60
-    # No picture of these landmarks was ever trained on: by chance none of their names comes up.
-    assert levels["recognised"] > 0
+    # What it says of a landmark whose pictures it never saw is at times right about the place.
+    assert levels["counts"]["unknown"] < 60
     assert (tmp_path / OUT / "answers/report.html").is_file()
     assert said["probe"]["tables"]
 
