@@ -90,9 +90,12 @@ def probe(
     from mgld.evaluate.describing import load_description_judge
     from mgld.evaluate.grading import LEDGER_FILE
     from mgld.evaluate.judges import JudgeOptions, load_judge
+    from mgld.evaluate.judges.base import require_endpoints
+    from mgld.evaluate.probe import DESCRIBED_FILE
     from mgld.evaluate.probe import probe as run_probe
     from mgld.llm.settings import LlmSettings
 
+    subsets = subsets or ("test",)
     settings = AnswerSettings.model_validate(asking_settings(options))
     if settings.model.startswith("file:"):
         raise click.UsageError("a file of answers cannot be asked; the probe needs a model")
@@ -102,7 +105,12 @@ def probe(
         llm=LlmSettings(base_url=judge_base_url, max_usd=judge_max_usd, prices=settings.llm.prices),
         temperature=None if no_temperature else 0.0,
         retry_errors=retry_errors,
+        budget_option="--judge-max-usd",
     )
+    if not all((out / subset / "text" / DESCRIBED_FILE).is_file() for subset in subsets):
+        # What is judged already needs no endpoint; else it is said before the model is paid for.
+        for each in (spec, description_spec):
+            require_endpoints(each, judging)
     judge = load_judge(spec, judging)
     description_judge = load_description_judge(description_spec, judging)
     with ExitStack() as shown:
@@ -116,7 +124,7 @@ def probe(
             out,
             judge=judge,
             description_judge=description_judge,
-            subsets=subsets or ("test",),
+            subsets=subsets,
             retry_errors=retry_errors,
             progress=progress,
         )

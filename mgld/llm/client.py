@@ -62,7 +62,7 @@ def sync_client(settings: LlmSettings, *, max_retries: int = 2) -> OpenAI:
     from openai import OpenAI
 
     return OpenAI(
-        api_key=_api_key(settings),
+        api_key=api_key(settings),
         base_url=base_url(settings),
         max_retries=max_retries,
         timeout=settings.request_seconds,
@@ -155,7 +155,8 @@ def _proxy(url: str) -> str | None:
     return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
 
 
-def _api_key(settings: LlmSettings) -> str:
+def api_key(settings: LlmSettings) -> str:
+    """The key that is sent. ValueError where the endpoint wants one and none is set."""
     key = os.environ.get(settings.api_key_env)
     if key:
         return key

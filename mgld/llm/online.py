@@ -80,23 +80,29 @@ def gather(
     settings: LlmSettings,
     *,
     on_reply: Callable[[int], None] = lambda number: None,
+    budget_option: str = "--max-usd",
 ) -> Gathered:
     """Have every request answered in `ledger`; what it holds, or an open batch has, is not sent.
 
     `requests` is read ahead a little, in a thread, and may be long. `on_reply` is called with the
-    number of requests that are newly done.
+    number of requests that are newly done. `budget_option`: what sets `max_usd`, for messages.
 
     ValueError: no key, or a budget for a model without a price. GatherStoppedError (BudgetError,
     DeadlineError, EndpointError): what was answered is kept, the same call goes on from there.
     """
-    return asyncio.run(_Run(ledger, settings, on_reply).gather(iter(requests)))
+    return asyncio.run(_Run(ledger, settings, on_reply, budget_option).gather(iter(requests)))
 
 
 class _Run:
     def __init__(
-        self, ledger: Ledger, settings: LlmSettings, on_reply: Callable[[int], None]
+        self,
+        ledger: Ledger,
+        settings: LlmSettings,
+        on_reply: Callable[[int], None],
+        budget_option: str,
     ) -> None:
         self._ledger, self._settings, self._on_reply = ledger, settings, on_reply
+        self._budget_option = budget_option
         self._address = base_url(settings)
         self._api: Api | None = None if settings.api == "auto" else settings.api
         self._probing = asyncio.Lock()
@@ -307,7 +313,8 @@ class _Run:
         return (
             f"the budget is used up: ${money.charged:.4f} of ${self._settings.max_usd} is charged"
             f"{''.join(f', {part}' for part in parts)}, and the next request could cost "
-            f"${usd:.4f}; what was answered is kept, a higher --max-usd goes on from here"
+            f"${usd:.4f}; what was answered is kept, a higher {self._budget_option} goes on "
+            "from here"
         )
 
     async def _post(self, api: Api, content: bytes, attempt: int) -> tuple[HttpReply, Outcome]:
@@ -410,14 +417,19 @@ class _Run:
 
     def _price(self, model: str) -> Price | None:
         if model not in self._prices:
-            price = find_price(model, self._settings)
-            if price is None and self._settings.max_usd is not None:
-                raise ValueError(
-                    f"--max-usd needs to know what {model} costs, and no price is known: give one "
-                    "in a file like mgld/llm/prices.yaml (setting llm.prices)"
-                )
-            self._prices[model] = price
+            self._prices[model] = budget_price(model, self._settings, self._budget_option)
         return self._prices[model]
+
+
+def budget_price(model: str, settings: LlmSettings, budget_option: str) -> Price | None:
+    """The model's price; ValueError where there is none and `budget_option` set a budget."""
+    price = find_price(model, settings)
+    if price is None and settings.max_usd is not None:
+        raise ValueError(
+            f"{budget_option} needs to know what {model} costs, and no price is known: give one "
+            "in a file like mgld/llm/prices.yaml (setting llm.prices)"
+        )
+    return price
 
 
 def _misunderstood(request: Request, api: Api, said: Reply, outcome: Outcome) -> str | None:

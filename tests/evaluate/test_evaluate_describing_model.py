@@ -217,3 +217,40 @@ def test_the_probe_with_models_as_judges(
     assert retried.exit_code == 0, retried.output
     assert server.stats()["billed_online"] == billed + 1
     assert not any("no valid" in line for line in (out / "test/text/described.jsonl").open())
+
+
+@pytest.mark.parametrize("option", ["--judge", "--description-judge"])
+def test_a_judge_that_cannot_be_asked_is_said_before_the_model_is(
+    option: str,
+    answer_build: Path,
+    server: LoopbackServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    arguments = ["probe", "--model", "plain:x", "--data", str(answer_build)]
+    arguments += ["--out", str(tmp_path / "out"), "--judge", "rule", option]
+    priceless = CliRunner().invoke(
+        main,
+        [*arguments, "rule-first:openai:unheard-of:strict", "--judge-max-usd", "1"]
+        if option == "--judge"
+        else [*arguments, "openai:unheard-of", "--judge-max-usd", "1"],
+    )
+    assert priceless.exit_code == 1
+    assert "--judge-max-usd needs to know what unheard-of costs" in priceless.output
+    monkeypatch.delenv("OPENAI_API_KEY")
+    keyless = CliRunner().invoke(main, [*arguments, f"openai:{MODEL}"])
+    assert keyless.exit_code == 1
+    assert "no API key: set the environment variable OPENAI_API_KEY" in keyless.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_spent_judging_budget_names_its_own_option(
+    answer_build: Path, server: LoopbackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(install_plugin(tmp_path / "site")))
+    arguments = ["probe", "--model", "plain:x", "--data", str(answer_build), "--judge", "rule"]
+    arguments += ["--description-judge", f"openai:{MODEL}", "--judge-base-url", server.url]
+    arguments += ["--out", str(tmp_path / "out"), "--judge-max-usd", "0.000001"]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 1
+    assert "a higher --judge-max-usd goes on from here" in done.output

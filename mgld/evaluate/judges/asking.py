@@ -146,7 +146,13 @@ class ModelAsker(ABC, Generic[Found]):
             left = [requests[key] for key in waiting]
             try:
                 if left:
-                    gather(left, ledger, self._options.llm, on_reply=on_reply)
+                    gather(
+                        left,
+                        ledger,
+                        self._options.llm,
+                        on_reply=on_reply,
+                        budget_option=self._options.budget_option,
+                    )
             finally:
                 take()
 

@@ -6,6 +6,7 @@ says is data: no judge follows it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ class Case:
     answers: tuple[Answer, ...]
 
 
+_MODELS = re.compile(r"\bopenai:([^,]+?)(?::(?:paper|strict|description))?(?=,|$)")
 OnVerdict = Callable[[int, Verdict], None]
 """Called with the index of a case and the verdict on it."""
 
@@ -54,6 +56,7 @@ class JudgeOptions:
 
     ledger: the file of their replies. temperature: None sends none, as reasoning models want it.
     retry_errors: ask again where the reply in the ledger is an error or none that can be read.
+    budget_option: what sets the budget of `llm`, for messages.
     """
 
     ledger: Path | None = None
@@ -61,6 +64,20 @@ class JudgeOptions:
     temperature: float | None = 0.0
     max_output_tokens: int = 2048
     retry_errors: bool = False
+    budget_option: str = "--max-usd"
+
+
+def require_endpoints(spec: str, options: JudgeOptions) -> None:
+    """ValueError where a judge that `spec` names could ask nothing.
+
+    No key, or a budget and no price. For calls that pay for something else before they judge.
+    """
+    from mgld.llm.client import api_key
+    from mgld.llm.online import budget_price
+
+    for model in _MODELS.findall(spec):
+        api_key(options.llm)
+        budget_price(model, options.llm, options.budget_option)
 
 
 def load_judge(spec: str, options: JudgeOptions | None = None) -> Judge:
