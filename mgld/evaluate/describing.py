@@ -10,12 +10,12 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from mgld.evaluate.judges.base import Case, JudgeOptions
 from mgld.evaluate.records import Answer, Described, Question
 from mgld.evaluate.rule.legible import read_legibly
-from mgld.evaluate.rule.reading import fold_text
+from mgld.evaluate.rule.reading import fold_text, tokenize
 
 OnDescribed = Callable[[int, Described], None]
 """Called with the index of a case and what was found of it."""
@@ -87,15 +87,15 @@ class RuleDescriptionJudge:
         said = [answer for answer in answers if answer.status != "error"]
         found = [_describes(answer, places, kinds) for answer in said]
         state, explanation, reason = "unscored", "", ""
-        draws = [answer.draw for answer, fact in zip(said, found, strict=True) if fact]
-        by_place = [fact for fact in found if fact and fact in places]
+        facts = {answer.draw: fact for answer, fact in zip(said, found, strict=True) if fact}
+        by_place = [fact for fact in facts.values() if fact.said in places]
         if not places and not kinds:
             reason = "the record has no place or kind that the name does not say"
         elif not said:
             reason = "no draw has an answer"
-        elif draws:
-            fact = by_place[0] if by_place else next(fact for fact in found if fact)
-            state, explanation = "described", f'says "{" ".join(fact)}"'
+        elif facts:
+            fact = by_place[0] if by_place else next(iter(facts.values()))
+            state, explanation = "described", f'says "{" ".join(fact.said)}"'
         else:
             state = "not_described"
             explanation = "no draw says a place or the kind, or each says that it does not know"
@@ -104,7 +104,10 @@ class RuleDescriptionJudge:
                 "question_id": question.id,
                 "state": state,
                 "place": state == "described" and bool(by_place),
-                "draws": draws if state == "described" else [],
+                "draws": list(facts) if state == "described" else [],
+                "spans": {draw: fact.words for draw, fact in facts.items()}
+                if state == "described"
+                else {},
                 "explanation": explanation,
                 "reason": reason,
                 "judge": self.id,
@@ -114,6 +117,13 @@ class RuleDescriptionJudge:
 
 
 Phrase = tuple[str, ...]
+
+
+class Fact(NamedTuple):
+    """A fact of the record that an answer says, and the answer's own words for it."""
+
+    said: Phrase
+    words: str
 
 
 def _facts(question: Question) -> tuple[list[Phrase], list[Phrase]]:
@@ -134,27 +144,38 @@ def _facts(question: Question) -> tuple[list[Phrase], list[Phrase]]:
     return [place for place in places if place and not _has(name, place)], kinds
 
 
-def _describes(answer: Answer, places: list[Phrase], kinds: list[Phrase]) -> Phrase | None:
+def _describes(answer: Answer, places: list[Phrase], kinds: list[Phrase]) -> Fact | None:
     """The first fact that the answer says, places first; None if it says none, or refuses."""
     legible = read_legibly(answer.text)
     if answer.status != "ok" or legible.problem:
         return None
-    words = fold_text(legible.text)
+    tokens = tokenize(legible.text)
+    worded = [at for at, word in enumerate(tokens.words) if word[0].isalnum()]
+    words = [tokens.words[at] for at in worded]
     if any(_has(words, tuple(fold_text(refusal))) for refusal in REFUSALS):
         return None
-    return next((fact for fact in [*places, *kinds] if _has(words, fact, plural=True)), None)
+    for fact in [*places, *kinds]:
+        start = _find(words, fact, plural=True)
+        if start is not None:
+            end = start + len(fact) - 1
+            return Fact(fact, tokens.quote(worded[start], worded[end] + 1))
+    return None
 
 
-def _has(words: Sequence[str], phrase: Phrase, *, plural: bool = False) -> bool:
-    """Whether `phrase` stands in `words`; with `plural` its last word may end in s or es."""
+def _has(words: Sequence[str], phrase: Phrase) -> bool:
+    return _find(words, phrase) is not None
+
+
+def _find(words: Sequence[str], phrase: Phrase, *, plural: bool = False) -> int | None:
+    """Where `phrase` stands in `words`; with `plural` its last word may end in s or es."""
     length = len(phrase)
     for start in range(len(words) - length + 1):
         if tuple(words[start : start + length - 1]) != phrase[:-1]:
             continue
         last = words[start + length - 1]
         if last == phrase[-1] or (plural and last in (f"{phrase[-1]}s", f"{phrase[-1]}es")):
-            return True
-    return False
+            return start
+    return None
 
 
 def says_place(question: Question, answer: Answer) -> bool:

@@ -6,7 +6,8 @@ It says of each answer whether it describes the landmark and by which words; doc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, Literal
 
 from mgld.evaluate.describing import RULE_VERSION, OnDescribed, says_place
@@ -17,6 +18,7 @@ from mgld.evaluate.judges.spans import occurs
 from mgld.evaluate.records import Described
 from mgld.schema import Record
 
+State = Literal["described", "not_described", "unscored"]
 SCHEMA: Final = "judge_description_reply"
 
 
@@ -66,33 +68,39 @@ class ModelDescriptionJudge(ModelAsker[Described]):
         explanation = [one_line(said.value.explanation)] if said.value.explanation.strip() else []
         draws: list[int] = []
         void: list[int] = []
+        spans: dict[int, str] = {}
         for number, (draw, text) in enumerate(zip(shown.draws, shown.texts, strict=True), start=1):
             claim: OneDescription = getattr(said.value, f"response_{number}")
             if claim.verdict == "neither" or draw is None or text is None:
                 continue  # a draw without text describes nothing
             held = occurs(claim.span, text)
             (draws if held else void).append(draw)
+            if held:
+                spans[draw] = claim.span
             mark = "" if held else ", which does not say so: void"
             explanation.append(f"draw {draw} describes ({one_line(claim.span)!r}{mark})")
         why = "; ".join(explanation)
         if void and not draws:
             reason = f"claims without evidence decide it: on draws {sorted(void)}"
             return self._described(case, said._replace(reason=reason), "unscored", why)
-        return self._described(case, said, "described" if draws else "not_described", why, draws)
+        state: State = "described" if draws else "not_described"
+        return self._described(case, said, state, why, spans)
 
     def _described(
         self,
         case: Case,
         said: Said,
-        state: Literal["described", "not_described", "unscored"] = "unscored",
+        state: State = "unscored",
         explanation: str = "",
-        draws: Sequence[int] = (),
+        spans: Mapping[int, str] = MappingProxyType({}),
     ) -> Described:
+        """spans: of the draws that describe it."""
         return Described(
             question_id=case.question.id,
             state=state,
-            place=any(says_place(case.question, a) for a in case.answers if a.draw in draws),
-            draws=sorted(draws),
+            place=any(says_place(case.question, a) for a in case.answers if a.draw in spans),
+            draws=sorted(spans),
+            spans=dict(spans),
             explanation=explanation,
             reason=one_line(said.reason),
             judge=self.id,

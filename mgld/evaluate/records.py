@@ -126,13 +126,15 @@ class Described(Record):
     """Whether the answers to the text side of the probe describe the landmark rightly.
 
     state "unscored" where that cannot be told; `reason` says why. place: it is said where the
-    landmark is, not only of what kind. draws: those that describe it. The rest is as in a Verdict.
+    landmark is, not only of what kind. draws: those that describe it; spans: of these, the words
+    that show it. The rest is as in a Verdict.
     """
 
     question_id: str
     state: Literal["described", "not_described", "unscored"]
     place: bool = False
     draws: list[int] = Field(default_factory=list)
+    spans: dict[int, str] = Field(default_factory=dict)
     explanation: str
     reason: str = ""
     judge: str

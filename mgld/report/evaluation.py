@@ -100,7 +100,7 @@ def _context(found: Evaluated, pictures: Pictures, images: bool) -> dict[str, An
         "pictures_asked": images,
         "pictures_limit": MAX_CHARACTERS // 1_000_000,
         "style": Markup(_colours() + style_sheet("viewer.css", "evaluation.css")),
-        **viewer_script("evaluation.js"),
+        **viewer_script("cases.js", "evaluation.js"),
         "version": mgld.__version__,
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,13 +29,14 @@ class CaseData:
     shortened: int
 
 
-class _Cutter:
+class Cutter:
     """Cuts texts at `longest` characters; counts how many needed it, and how long one was."""
 
     def __init__(self, longest: int) -> None:
         self.longest, self.shortened, self.most = longest, 0, 0
 
     def cut(self, text: str) -> str:
+        """`text`, which says how much of it is missing where it was too long."""
         text = _unicode(text)
         self.most = max(self.most, len(text))
         if len(text) <= self.longest:
@@ -51,16 +53,25 @@ def case_data(
     cases: list[Case], verdicts: list[Verdict], credits: dict[str, list[Any]] | None = None
 ) -> CaseData:
     """The cases as data, in their order. credits: of the pictures by question id, where shown."""
+
+    def rows(cutter: Cutter) -> list[dict[str, Any]]:
+        found = [case_row(*each, cutter) for each in zip(cases, verdicts, strict=True)]
+        for row in found:
+            if credits and row["id"] in credits:
+                row["credit"] = credits[row["id"]]
+        return found
+
+    return pack(rows)
+
+
+def pack(rows: Callable[[Cutter], list[dict[str, Any]]]) -> CaseData:
+    """What `rows` gives, with texts as long as the page's size allows."""
     most = None
     for longest in CUTS:
         if most is not None and longest >= most:
             continue  # it would shorten nothing
-        cutter = _Cutter(longest)
-        rows = [_row(case, verdict, cutter) for case, verdict in zip(cases, verdicts, strict=True)]
-        for row in rows:
-            if credits and row["id"] in credits:
-                row["credit"] = credits[row["id"]]
-        written = json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode()
+        cutter = Cutter(longest)
+        written = json.dumps(rows(cutter), ensure_ascii=False, separators=(",", ":")).encode()
         text = base64.b64encode(zlib.compress(written, LEVEL)).decode("ascii")
         if len(text) <= MAX_CHARACTERS:
             break
@@ -68,10 +79,19 @@ def case_data(
     return CaseData(text, cutter.longest, cutter.shortened)
 
 
-def _row(case: Case, verdict: Verdict, cutter: _Cutter) -> dict[str, Any]:
+def case_row(case: Case, verdict: Verdict, cutter: Cutter) -> dict[str, Any]:
     """One case; what is empty or None is left out."""
     question, truth = case.question, case.question.truth
-    said = [_answer(answer, verdict, cutter) for answer in case.answers]
+    marks = {
+        draw: mark
+        # The last one counts: a draw that identifies is not said to hint besides.
+        for mark, draws in (("hints", verdict.hinted), ("identifies", verdict.identified))
+        for draw in draws or ()
+    }
+    said = [
+        answer_row(answer, marks.get(answer.draw), verdict.spans.get(answer.draw, ""), cutter)
+        for answer in case.answers
+    ]
     row = {
         "id": question.id,
         "name": cutter.cut(truth.name),
@@ -99,16 +119,13 @@ def _row(case: Case, verdict: Verdict, cutter: _Cutter) -> dict[str, Any]:
     return {key: value for key, value in row.items() if value not in (None, "", [])}
 
 
-def _answer(answer: Answer, verdict: Verdict, cutter: _Cutter) -> dict[str, Any]:
-    row: dict[str, Any] = {}
-    if answer.draw in (verdict.identified or ()):
-        row["mark"] = "identifies"
-    elif answer.draw in (verdict.hinted or ()):
-        row["mark"] = "hints"
+def answer_row(answer: Answer, mark: str | None, span: str, cutter: Cutter) -> dict[str, Any]:
+    """One answer. mark: what the judge finds of it; span: the words that show it."""
+    row: dict[str, Any] = {"mark": mark} if mark else {}
     if answer.status != "ok":
         row |= {"status": answer.status, "reason": cutter.cut(answer.reason)}
     if answer.text.strip():
-        row["text"] = cutter.parts(answer.text, verdict.spans.get(answer.draw, ""))
+        row["text"] = cutter.parts(answer.text, span)
     return row
 
 

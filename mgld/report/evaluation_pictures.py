@@ -38,8 +38,12 @@ class Pictures:
     drawn: bool = False
 
 
-def read_pictures(questions: Sequence[Question], dataset: DatasetIdentity) -> Pictures:
+def read_pictures(
+    questions: Sequence[Question], dataset: DatasetIdentity, *, limit: int = MAX_CHARACTERS
+) -> Pictures:
     """Thumbnails of the questions in their order; a picture that cannot be had is a problem.
+
+    limit: characters of them all, after which the others are left out.
 
     One that is not the file that was asked about (`image_sha256`) is not shown.
     """
@@ -51,7 +55,7 @@ def read_pictures(questions: Sequence[Question], dataset: DatasetIdentity) -> Pi
     left_out = 0
     read_image = ImageReader(*where)
     for number, question in enumerate(questions):
-        if size > MAX_CHARACTERS:
+        if size > limit:
             left_out += 1
             continue
         try:
