@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "judge": ("mgld.cli.judge:judge", "Hold judges against people's labels; make labels."),
     "compare": ("mgld.cli.compare:compare", "Runs against each other: paired tests and effects."),
     "probe": ("mgld.cli.probe:probe", "What a model can tell of a landmark but not see."),
+    "submit": ("mgld.cli.submit:submit", "Make, check and hand in leaderboard submissions."),
     "report": ("mgld.cli.report:report", "Render the HTML report of a build or a graded run."),
 }
 

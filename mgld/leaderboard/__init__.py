@@ -1,0 +1,1 @@
+"""Leaderboard submissions: made, checked, verified, recorded and handed in."""

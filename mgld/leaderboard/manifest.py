@@ -1,0 +1,168 @@
+"""`submission.yaml`: what a submission is about, and the hash of each of its other files.
+
+Whatever is shown of it is held to plain characters here, so that no name can be markup, and to a
+few plain kinds of values, so that no YAML can be more than data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+
+import yaml
+from pydantic import AfterValidator, Field, ValidationError, field_validator
+
+from mgld.evaluate.questions import DatasetIdentity
+from mgld.evaluate.records import Decoding
+from mgld.leaderboard.container import ANSWERS, METRICS, QUESTIONS, VERDICTS, BundleError
+from mgld.schema import Record
+
+_SIGNS: Final = frozenset(" -_.,:;+/()@#=~%*!?'[]|")
+"""Allowed in names besides letters, their accents, and digits. Neither angle bracket nor double
+quotation mark nor ampersand: a name can be no markup, even where a reader forgets to escape it."""
+_MAX_NAME: Final = 200
+
+
+def _plain(text: str) -> str:
+    strange = sorted({letter for letter in text if not _is_plain(letter)})
+    if strange:
+        shown = ", ".join(f"U+{ord(letter):04X}" for letter in strange[:5])
+        raise ValueError(
+            f"has characters that are not shown in a table ({shown}): letters, digits, spaces and "
+            f"{''.join(sorted(_SIGNS)).strip()} are"
+        )
+    if len(text) > _MAX_NAME:
+        raise ValueError(f"is longer than {_MAX_NAME} characters")
+    return text
+
+
+def _is_plain(letter: str) -> bool:
+    import unicodedata
+
+    return letter in _SIGNS or unicodedata.category(letter)[0] in "LNM"
+
+
+def _named(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty")
+    return _plain(text)
+
+
+def _https(text: str) -> str:
+    if text and not text.startswith("https://"):
+        raise ValueError("is no https:// address")
+    return _plain(text)
+
+
+def _repo(text: str) -> str:
+    if text:
+        from huggingface_hub.errors import HFValidationError
+        from huggingface_hub.utils._validators import validate_repo_id
+
+        try:
+            validate_repo_id(text)
+        except HFValidationError as error:
+            raise ValueError(f"is no repository's id ({error})") from error
+    return text
+
+
+Plain = Annotated[str, AfterValidator(_plain)]
+Named = Annotated[str, AfterValidator(_named)]
+Https = Annotated[str, AfterValidator(_https)]
+RepoId = Annotated[str, AfterValidator(_repo)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Date = Annotated[str, Field(pattern=r"^(\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ)?)?$")]
+
+
+class FileHash(Record):
+    """A file's size and content."""
+
+    bytes: int = Field(ge=0)
+    sha256: Sha256
+
+
+class Submission(Record):
+    """What a submitter states, and what the run's own files say.
+
+    name: how the board calls it. submitter: who answers for it. model: as the run calls it;
+    model_repo, model_revision: where it is on the Hub, "" where nowhere; model_identity: what else
+    identifies it (weights' hash, commit). url: a page about it. notes: one line. prompt_version,
+    decoding, seed, began, hardware, versions: of the asking, see `AnswerRun`. files: the rest.
+    """
+
+    format: Literal[1] = 1
+    name: Named
+    submitter: Named
+    model: Named
+    model_repo: RepoId = ""
+    model_revision: Plain = ""
+    model_identity: dict[Plain, Plain | int | float | bool | None] = Field(default_factory=dict)
+    url: Https = ""
+    notes: Plain = ""
+    prompt: Plain
+    prompt_version: Plain
+    decoding: Decoding
+    draws: Literal[5] = 5
+    seed: int = Field(ge=0)
+    dataset: DatasetIdentity
+    judge: Named
+    judge_prompt_hash: Sha256
+    began: Date = ""
+    hardware: dict[Plain, Plain | int] = Field(default_factory=dict)
+    versions: dict[Plain, Plain]
+    files: dict[
+        Literal["questions.jsonl", "answers.jsonl", "verdicts.jsonl", "metrics.json"], FileHash
+    ]
+
+    @field_validator("dataset")
+    @classmethod
+    def _dataset_is_plain(cls, dataset: DatasetIdentity) -> DatasetIdentity:
+        for name in ("source", "config", "split", "revision", "content"):
+            _plain(getattr(dataset, name) or "")
+        return dataset
+
+
+def file_hashes(files: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
+    """`Submission.files` of these contents."""
+    return {
+        name: {"bytes": len(files[name]), "sha256": hashlib.sha256(files[name]).hexdigest()}
+        for name in (QUESTIONS, ANSWERS, VERDICTS, METRICS)
+    }
+
+
+def dump_manifest(submission: Submission) -> bytes:
+    """`submission.yaml`, the same bytes for the same values."""
+    data = submission.model_dump(mode="json")
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=1_000).encode()
+
+
+def parse_manifest(data: bytes) -> Submission:
+    """Read `submission.yaml`. BundleError says which field is wrong, and how."""
+    try:
+        text = data.decode("utf-8")
+        if any(isinstance(each, yaml.AliasEvent) for each in yaml.parse(text, yaml.SafeLoader)):
+            # A few of them that name one another stand for billions of values.
+            raise BundleError("submission.yaml has YAML aliases (*name), which it needs none of")
+        return Submission.model_validate(yaml.safe_load(text))
+    except ValidationError as error:
+        raise BundleError(f"submission.yaml: {_said(error)}") from error
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        why = " ".join(str(error).split())[:300] or type(error).__name__
+        raise BundleError(
+            f"submission.yaml is no YAML that can be read: {why}; `mgld submit prepare` writes it"
+        ) from error
+
+
+def bundle_id(manifest: bytes) -> str:
+    """A bundle's id: SHA-256 of its manifest, which holds the hashes of its other files."""
+    return hashlib.sha256(manifest).hexdigest()
+
+
+def _said(error: ValidationError) -> str:
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    parts = [
+        f"{'.'.join(map(str, each['loc']))[:80]} {each['msg'].removeprefix('Value error, ')}"
+        for each in found[:5]
+    ]
+    return "; ".join(parts) + ("; ..." if len(found) > 5 else "")
