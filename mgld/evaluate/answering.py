@@ -28,9 +28,11 @@ from mgld.evaluate.run_file import (
     RUN_FILE,
     AnswerRun,
     AnswerSettings,
+    hardware,
     load_run,
     package_versions,
     save_run,
+    utc_now,
 )
 from mgld.schema import Record
 
@@ -137,6 +139,7 @@ def answer_questions(
             dataset=asked_about.identity,
             model_id=model.id,
             versions=package_versions(),
+            began=utc_now(),
         )
         if before is None:
             save_questions(asked_about.questions, folder / QUESTIONS_FILE)
@@ -147,13 +150,15 @@ def answer_questions(
         progress(began, total)
         if began < total:
             identity = model.identity()
-            if identity != run.model_identity:
-                if run.model_identity or began:
-                    raise ValueError(
-                        f"{folder}: answers were made by {model.id} with {run.model_identity}; it "
-                        f"has {identity} now; give another --out"
-                    )
-                save_run(folder, run.model_copy(update={"model_identity": identity}))
+            if identity != run.model_identity and (run.model_identity or began):
+                raise ValueError(
+                    f"{folder}: answers were made by {model.id} with {run.model_identity}; it "
+                    f"has {identity} now; give another --out"
+                )
+            if identity != run.model_identity or not run.hardware:
+                # Its GPUs are known once the model is loaded, which its identity needs.
+                known = {"model_identity": identity, "hardware": run.hardware or hardware()}
+                save_run(folder, run.model_copy(update=known))
             _ask(model, settings, prompt_version, asked_about, file, progress)
         return _count(file, ids, settings.draws, began)
 

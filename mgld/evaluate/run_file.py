@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
+import os
 import platform
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
@@ -47,7 +50,11 @@ class AnswerSettings(Record):
 
 
 class AnswerRun(Record):
-    """`run.yaml`. `model_id`, `model_identity`: as the model says, see `Model`."""
+    """`run.yaml`. `model_id`, `model_identity`: as the model says, see `Model`.
+
+    began: when the first draw was asked for, UTC; hardware: of the machine that asked. Both are
+    empty in runs of an early mgld.
+    """
 
     settings: AnswerSettings
     prompt_version: str
@@ -55,6 +62,8 @@ class AnswerRun(Record):
     model_id: str
     model_identity: dict[str, Any] = Field(default_factory=dict)
     versions: dict[str, str]
+    began: str = ""
+    hardware: dict[str, str | int] = Field(default_factory=dict)
 
 
 def load_run(folder: str | Path) -> AnswerRun:
@@ -84,4 +93,23 @@ def package_versions() -> dict[str, str]:
             found[package] = version(package)
         except PackageNotFoundError:
             continue
+    return found
+
+
+def utc_now() -> str:
+    """Now, to the second, as `2026-11-23T05:30:00Z`."""
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def hardware() -> dict[str, str | int]:
+    """What this machine is, without its name: system, processor, cores, GPUs if torch is loaded."""
+    found: dict[str, str | int] = {
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count() or 0,
+    }
+    torch = sys.modules.get("torch")  # imported only by what runs a model itself
+    if torch is not None and torch.cuda.is_available():
+        names = [torch.cuda.get_device_name(each) for each in range(torch.cuda.device_count())]
+        found["gpus"] = ", ".join(f"{names.count(name)} x {name}" for name in sorted(set(names)))
     return found
