@@ -77,7 +77,7 @@ def probe(
 
     Asks "Do you know the landmark NAME? Please describe the landmark." without an image, and "What
     is the location shown in the image?" with it, five times each; `probe.json` in --out has the
-    result.
+    result, and `report.html` shows it.
 
     \b
     mgld probe --model openai:MODEL --data DATA --out probes/a --judge rule
@@ -128,6 +128,7 @@ def probe(
             retry_errors=retry_errors,
             progress=progress,
         )
+    page = _write_report(out)
     if as_json:
         click.echo(result.model_dump_json(indent=1))
         return
@@ -135,6 +136,24 @@ def probe(
     for line in [*_lines(result), *shown_cases]:
         click.echo("".join(letter if letter.isprintable() else "?" for letter in line))
     click.echo(f"written to {out}/probe.json")
+    if page is not None:
+        click.echo(f"report: {page}")
+
+
+def _write_report(out: Path) -> Path | None:
+    """The page, where what it needs is installed: the result is there without it."""
+    from mgld.report.page import require_packages
+    from mgld.report.probe import write_probe_report
+
+    page = out / "report.html"
+    try:
+        require_packages()
+    except ValueError as error:
+        page.unlink(missing_ok=True)  # it would speak of another result
+        click.echo(f"note: no report was written: {error}", err=True)
+        return None
+    write_probe_report(out, page)
+    return page
 
 
 def _lines(result: ProbeResult) -> list[str]:

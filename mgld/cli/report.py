@@ -1,4 +1,4 @@
-"""`mgld report`: the HTML report of a build, or of a graded run."""
+"""`mgld report`: the HTML report of a build, of a graded run, or of a probe."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mgld.cli._errors import user_errors
 
 
 @click.command()
-@click.argument("folder", metavar="BUILD|RUN", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="BUILD|RUN|PROBE", type=click.Path(path_type=Path))
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -31,13 +31,15 @@ from mgld.cli._errors import user_errors
 def report(
     folder: Path, out: Path | None, figures: Path | None, judge: str | None, images: bool
 ) -> None:
-    """Render the report of a finished build, or of a run that was graded: one self-contained page.
+    """Render the report of a build, of a graded run or of a probe: one self-contained page.
 
     \b
     mgld report out/build
     mgld report runs/a --judge rule --images
+    mgld report probes/a
     """
     from mgld.report.evaluation_read import is_run
+    from mgld.report.probe_read import is_probe
 
     out = out or folder / "report.html"
     if is_run(folder):
@@ -45,11 +47,16 @@ def report(
 
         write_evaluation_report(folder, judge, out, images=images)
         written = write_evaluation_figures(folder, judge, figures) if figures else []
+    elif judge is not None or images:
+        raise click.UsageError(f"--judge and --images are for runs, and {folder} is none")
+    elif is_probe(folder):
+        from mgld.report.probe import write_probe_figures, write_probe_report
+
+        write_probe_report(folder, out)
+        written = write_probe_figures(folder, figures) if figures else []
     else:
         from mgld.report import write_figures, write_report
 
-        if judge is not None or images:
-            raise click.UsageError(f"--judge and --images are for runs, and {folder} is none")
         write_report(folder, out)
         written = write_figures(folder, figures) if figures else []
     click.echo(f"report: {out}")

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from mgld.figures.axes import new_figure
 from mgld.figures.drawing import Drawing
-from mgld.figures.style import BLUE, GRID, GREY, INK, MUTED, NARROW, SKY, VERMILLION, WIDE, style
+from mgld.figures.style import BLUE, GREY, GRID, INK, MUTED, NARROW, SKY, VERMILLION, WIDE, style
 from mgld.figures.svg import plain
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ def draw_probe_table(table: ProbeTable, *, number: int = 0) -> Drawing:
                 lw=1.6 if misaligned else 0.8,
             )  # fmt: skip
             axis.text(x + 0.1, y + 0.36, f"{count:,}", fontsize=17, fontweight="bold", color=INK)
-            axis.text(x + 0.1, y + 0.58, f"{100 * share:.1f} %", fontsize=9, color=MUTED)
+            axis.text(x + 0.1, y + 0.58, f"{100 * share:.1f} %", fontsize=8.5, color=MUTED)
             if misaligned:
-                axis.text(x + 0.9, y + 0.58, "misaligned", fontsize=9, color=INK, ha="right")
+                axis.text(x + 0.9, y + 0.58, "misaligned", fontsize=7.2, color=INK, ha="right")
             axis.barh(y + 0.78, 0.8, left=x + 0.1, height=0.12, color=GRID)
             axis.barh(y + 0.78, 0.8 * share, left=x + 0.1, height=0.12, color=colour)
         axis.set_xlim(0, 2)
@@ -100,7 +100,7 @@ def draw_misalignment(tables: Sequence[ProbeTable], *, width: float = WIDE) -> D
         shown = names if width > 5 else [n if len(n) < 14 else f"{n[:12]}…" for n in names]
         axis.set_yticks(y, shown)
         axis.set_ylim(len(tables) - 0.45, -0.55)
-        axis.set_xlim(0, 135 if width > 5 else 175)
+        axis.set_xlim(0, 135 if width > 5 else 195)
         axis.set_xticks([0, 25, 50, 75, 100])
         axis.grid(visible=False, axis="y")
         axis.set_xlabel("% of the landmarks described from their names")

@@ -99,13 +99,13 @@ def _context(found: Evaluated, pictures: Pictures, images: bool) -> dict[str, An
         "pictures": pictures,
         "pictures_asked": images,
         "pictures_limit": MAX_CHARACTERS // 1_000_000,
-        "style": Markup(_colours() + style_sheet("viewer.css", "evaluation.css")),
+        "style": Markup(level_colours() + style_sheet("viewer.css", "evaluation.css")),
         **viewer_script("cases.js", "evaluation.js"),
         "version": mgld.__version__,
     }
 
 
-def _colours() -> str:
+def level_colours() -> str:
     """The levels' colours as CSS variables."""
     levels = {level.replace("_", "-"): colour for level, colour in LEVEL_COLOUR.items()}
     levels["unscored"] = UNSCORED_COLOUR
