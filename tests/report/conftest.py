@@ -113,3 +113,33 @@ def pictured_page(pictured_run, tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "pictured.html"
     write_evaluation_report(pictured_run, None, path, images=True)
     return path
+
+
+@pytest.fixture(scope="session")
+def probe_folder(tmp_path_factory):
+    """A finished probe of three subsets, two of them nested. Do not change it."""
+    from probed import plain_probe
+
+    return plain_probe(tmp_path_factory.mktemp("probe"))
+
+
+@pytest.fixture(scope="session")
+def probe_page(probe_folder, tmp_path_factory):
+    """Its page."""
+    from mgld.report.probe import write_probe_report
+
+    path = tmp_path_factory.mktemp("page") / "probe.html"
+    write_probe_report(probe_folder, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def hostile_probe_page(tmp_path_factory):
+    """The page of a probe in which every text attacks."""
+    from probed import hostile_probe
+
+    from mgld.report.probe import write_probe_report
+
+    path = tmp_path_factory.mktemp("page") / "hostile-probe.html"
+    write_probe_report(hostile_probe(tmp_path_factory.mktemp("hostile-probe")), path)
+    return path
