@@ -18,7 +18,7 @@
     const more = others.filter(([, one]) => one.mark).length;
     return [
       list([numbered[first]]),
-      make("details", "more", make("summary", "", `The other ${others.length} answers, ${more} of them describe it, too`), list(others)),
+      make("details", "more", make("summary", "", `The other ${others.length} answers; ${more || "none"} of them ${more > 1 ? "describe" : "describes"} it, too`.replace(", too", more ? ", too" : "")), list(others)),
     ];
   };
   const side = (title, question, ...parts) => make("div", "", make("h4", "side", title), free("p", "asked", question), ...parts);
