@@ -26,7 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "mgld.cli.build:status",
         "Show what a build has done and what is missing.",
     ),
-    "verify": ("mgld.cli.build:verify", "Check every hash of a build, or rebuild it and compare."),
+    "verify": ("mgld.cli.build:verify", "Check every hash of a build or of a dataset on the Hub."),
     "subset": ("mgld.cli.score:subset", "Cut an HDS, HSS, LCS or BRS subset of any size."),
     "score": ("mgld.cli.score:score", "Sim and RSR of any dataset with any encoder."),
     "encoder": ("mgld.cli.encoder:encoder", "Inspect, fetch and export vision encoders."),
@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "compare": ("mgld.cli.compare:compare", "Runs against each other: paired tests and effects."),
     "probe": ("mgld.cli.probe:probe", "What a model can tell of a landmark but not see."),
     "submit": ("mgld.cli.submit:submit", "Make, check and hand in leaderboard submissions."),
+    "push": ("mgld.cli.push:push", "Publish a build on the Hub, whole or not at all."),
     "report": ("mgld.cli.report:report", "Render the HTML report of a build or a graded run."),
 }
 

@@ -164,20 +164,46 @@ def _show(found: BuildStatus, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("source", metavar="BUILD_OR_REPO")
 @click.option("--rebuild", is_flag=True, help="Build it again beside it, and compare every file.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes of the rebuild.")
+@click.option("--revision", help="Tag, branch or commit of a dataset on the Hub.  [default: main]")
+@click.option("--download", is_flag=True, help="Read every byte of a dataset on the Hub.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 @user_errors
-def verify(folder: Path, rebuild: bool, workers: int | None, as_json: bool) -> None:
-    """Check every file of a build against the hashes of its manifest."""
+def verify(
+    source: str,
+    rebuild: bool,
+    workers: int | None,
+    revision: str | None,
+    download: bool,
+    as_json: bool,
+) -> None:
+    """Check every file of a build, or of a dataset on the Hub (OWNER/NAME), against its hashes.
+
+    A build's are those of its manifest, a published dataset's those of its SHA256SUMS; of large
+    files the hash is taken that the Hub states, unless --download has them read.
+    """
+    from mgld.hub.load import looks_like_path
+
+    if Path(source).is_dir() or looks_like_path(source):
+        if revision is not None or download:
+            raise click.UsageError(f"{source} is a build: --revision and --download are of a Hub's")
+        _verify_build(Path(source), rebuild, workers or default_workers(), as_json)
+    else:
+        if rebuild or workers is not None:
+            raise click.UsageError(
+                f"{source} is on the Hub: --rebuild and --workers are of a build"
+            )
+        _verify_repo(source, revision or "main", download, as_json)
+
+
+def _verify_build(folder: Path, rebuild: bool, workers: int, as_json: bool) -> None:
     from mgld.build import verify_build
     from mgld.build.progress import shown_progress
 
     with shown_progress() as progress:
-        found = verify_build(
-            folder, rebuild=rebuild, workers=workers or default_workers(), progress=progress
-        )
+        found = verify_build(folder, rebuild=rebuild, workers=workers, progress=progress)
     if as_json:
         click.echo(found.model_dump_json(indent=1))
     else:
@@ -186,5 +212,24 @@ def verify(folder: Path, rebuild: bool, workers: int | None, as_json: bool) -> N
         for note in found.notes:
             click.echo(f"note: {note}")
         click.echo(f"{found.files} files checked, {len(found.bad)} bad")
+    if not found.ok:
+        raise click.exceptions.Exit(1)
+
+
+def _verify_repo(repo: str, revision: str, download: bool, as_json: bool) -> None:
+    from mgld.hub.verify_repo import verify_repo
+
+    found = verify_repo(
+        repo, revision, download=download, note=lambda text: click.echo(text, err=True)
+    )
+    if as_json:
+        click.echo(found.model_dump_json(indent=1))
+    else:
+        for file in found.bad:
+            click.echo(f"{file.file}: {file.problem}")
+        how = "every byte read" if download else "large files by the hash that the Hub states"
+        click.echo(
+            f"{repo} at {found.commit}: {found.files} files checked ({how}), {len(found.bad)} bad"
+        )
     if not found.ok:
         raise click.exceptions.Exit(1)

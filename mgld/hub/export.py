@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mgld.files import atomic_path
-from mgld.hub.features import features
+from mgld.hub.features import Kind, features
 from mgld.hub.outputs import OutputFile, list_outputs
 from mgld.hub.rows import join_rows
 
@@ -73,12 +73,20 @@ def write_output(
     Memory: the texts of this file's rows and the images of one row group. ValueError where an image
     no longer has the hash it had when it was selected.
     """
+    root = Path(source_root) if source_root is not None else view.source_root()
+    write_groups(output.kind, _groups(view, output, root), path)
+
+
+def write_groups(kind: Kind, groups: Iterable[pa.Table], path: Path) -> None:
+    """Write tables as the row groups of one file of the dataset, whole or not at all.
+
+    The bytes depend on the tables alone. They hold the columns of `features(kind)`, in any order.
+    """
     import pyarrow.parquet as pq
     from datasets.arrow_writer import get_parquet_column_options
 
-    root = Path(source_root) if source_root is not None else view.source_root()
-    kind = features(output.kind)
-    schema = kind.arrow_schema
+    columns = features(kind)
+    schema = columns.arrow_schema
     with (
         atomic_path(path) as temporary,
         pq.ParquetWriter(
@@ -86,10 +94,10 @@ def write_output(
             schema,
             use_content_defined_chunking=CHUNKING,
             write_page_index=True,
-            **get_parquet_column_options(kind, schema),
+            **get_parquet_column_options(columns, schema),
         ) as writer,
     ):
-        for group in _groups(view, output, root):
+        for group in groups:
             writer.write_table(group.select(schema.names).cast(schema), row_group_size=len(group))
         # What datasets' own writer records, read by tools that deduplicate uploads.
         writer.add_key_value_metadata({"content_defined_chunking": json.dumps(CHUNKING)})

@@ -53,7 +53,7 @@ def load(
         if revision is not None:
             raise ValueError(f"{folder} is a folder and has no revision {revision!r}")
         return _load_folder(_dataset_folder(folder), config, split, kw)
-    if isinstance(source, os.PathLike) or _looks_like_path(source):
+    if isinstance(source, os.PathLike) or looks_like_path(source):
         raise FileNotFoundError(
             f"there is no folder {source}; `mgld build --source DIR --out {source}` makes one "
             "(a Hub id is OWNER/NAME, where no folder OWNER is here)"
@@ -182,7 +182,7 @@ def _canonical(config: str) -> str:
     return config_name(*parse_config_name(config)) if _is_subset(config) else config
 
 
-def _looks_like_path(source: str) -> bool:
+def looks_like_path(source: str) -> bool:
     """Whether a name that is no folder was meant as one; a Hub id is `name` or `owner/name`.
 
     `out/demo` could be an owner's dataset; where there is a folder `out` it is a typing error.
