@@ -26,7 +26,7 @@ VERDICTS: Final = "verdicts.jsonl"
 METRICS: Final = "metrics.json"
 _MIB: Final = 1 << 20
 LIMITS: Final[Mapping[str, int]] = {
-    MANIFEST: 1 * _MIB,
+    MANIFEST: _MIB // 16,
     QUESTIONS: 64 * _MIB,
     ANSWERS: 256 * _MIB,
     VERDICTS: 128 * _MIB,
@@ -160,6 +160,6 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
 def _require_size(name: str, size: int) -> None:
     if size > LIMITS[name]:
         raise BundleError(
-            f"{name} has {size / _MIB:,.0f} MiB, at most {LIMITS[name] // _MIB:,} are taken: "
+            f"{name} has {size / _MIB:,.1f} MiB, at most {LIMITS[name] / _MIB:g} are taken: "
             "answers are cut by the model's max_new_tokens, and details are no place for data"
         )

@@ -7,6 +7,8 @@ few plain kinds of values, so that no YAML can be more than data.
 from __future__ import annotations
 
 import hashlib
+import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
@@ -22,6 +24,8 @@ _SIGNS: Final = frozenset(" -_.,:;+/()@#=~%*!?'[]|")
 """Allowed in names besides letters, their accents, and digits. Neither angle bracket nor double
 quotation mark nor ampersand: a name can be no markup, even where a reader forgets to escape it."""
 _MAX_NAME: Final = 200
+_MAX_DEPTH: Final = 8
+_REPO: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9_][\w.-]{0,95}", re.ASCII)
 
 
 def _plain(text: str) -> str:
@@ -38,8 +42,6 @@ def _plain(text: str) -> str:
 
 
 def _is_plain(letter: str) -> bool:
-    import unicodedata
-
     return letter in _SIGNS or unicodedata.category(letter)[0] in "LNM"
 
 
@@ -56,14 +58,8 @@ def _https(text: str) -> str:
 
 
 def _repo(text: str) -> str:
-    if text:
-        from huggingface_hub.errors import HFValidationError
-        from huggingface_hub.utils._validators import validate_repo_id
-
-        try:
-            validate_repo_id(text)
-        except HFValidationError as error:
-            raise ValueError(f"is no repository's id ({error})") from error
+    if text and not _REPO.fullmatch(text):
+        raise ValueError("is no id of a repository, which is OWNER/NAME")
     return text
 
 
@@ -141,9 +137,7 @@ def parse_manifest(data: bytes) -> Submission:
     """Read `submission.yaml`. BundleError says which field is wrong, and how."""
     try:
         text = data.decode("utf-8")
-        if any(isinstance(each, yaml.AliasEvent) for each in yaml.parse(text, yaml.SafeLoader)):
-            # A few of them that name one another stand for billions of values.
-            raise BundleError("submission.yaml has YAML aliases (*name), which it needs none of")
+        _require_simple(text)
         return Submission.model_validate(yaml.safe_load(text))
     except ValidationError as error:
         raise BundleError(f"submission.yaml: {_said(error)}") from error
@@ -152,6 +146,20 @@ def parse_manifest(data: bytes) -> Submission:
         raise BundleError(
             f"submission.yaml is no YAML that can be read: {why}; `mgld submit prepare` writes it"
         ) from error
+
+
+def _require_simple(text: str) -> None:
+    """BundleError for what makes a short YAML expensive to read; it is found before it costs."""
+    depth = 0
+    for event in yaml.parse(text, yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):  # a few that name one another are billions of values
+            raise BundleError("submission.yaml has YAML aliases (*name), which it needs none of")
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _MAX_DEPTH:  # reading time grows with its square
+            raise BundleError(f"submission.yaml is nested more than {_MAX_DEPTH} deep")
 
 
 def bundle_id(manifest: bytes) -> str:
