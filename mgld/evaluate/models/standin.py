@@ -41,6 +41,7 @@ class StandinModel:
         self._spec, self._options = encoder or "nano", options
         self._encoder: Any = None
         self._names: list[str] = []
+        self._places: list[str | None] = []
         self._kinds: list[list[str]] = []
         self._read: dict[str, str] | None = None
         self._name_vectors_ND: NDArray[np.float32] | None = None
@@ -79,39 +80,46 @@ class StandinModel:
                 images.append(image)
                 seen.append(each)
                 continue
+            text = self._tell(each.text)
             for draw in each.draws:
-                on_answer(each.answer(draw, self._tell(each.text), model=self.id))
+                on_answer(each.answer(draw, text, model=self.id))
         if not seen:
             return
         for each, p_N in zip(seen, self._probabilities(images), strict=True):
-            for draw in each.draws:
-                on_answer(
-                    each.answer(
-                        draw, self._say(each, draw, p_N), model=self.id, seed=each.draw_seed(draw)
-                    )
-                )
+            for draw, text in zip(each.draws, self._say(each, p_N), strict=True):
+                on_answer(each.answer(draw, text, model=self.id, seed=each.draw_seed(draw)))
 
-    def _say(self, asked: Asked, draw: int, p_N: NDArray[np.float64]) -> str:
-        """One draw: a name with the probabilities at its temperature, in words."""
+    def _say(self, asked: Asked, p_N: NDArray[np.float64]) -> list[str]:
+        """Its draws: names with the probabilities at its temperature, in words."""
         temperature = asked.decoding.temperature
         order_N = np.argsort(-p_N, kind="stable")
-        chosen = int(order_N[0])
-        if temperature:
-            weights_N = p_N[order_N] ** (1 / temperature)
-            u = uniforms(asked.draw_seed(draw), 1)[0] * weights_N.sum()
-            place = int(np.searchsorted(np.cumsum(weights_N), u, side="right"))
-            chosen = int(order_N[min(place, len(order_N) - 1)])
-        name = self._names[chosen]
-        if p_N[chosen] >= SURE:
-            return f"This is {name}."
-        if p_N[chosen] >= PERHAPS:
-            return f"I am not certain, but I think this is {name}."
-        place_name = _likeliest(zip(map(_place, self._names), p_N, strict=True))
-        kind = _likeliest(
-            (kind, p) for kinds, p in zip(self._kinds, p_N, strict=True) for kind in kinds
-        )
-        if place_name:
+        vague: str | None = None
+        texts = []
+        for draw in asked.draws:
+            chosen = int(order_N[0])
+            if temperature:
+                weights_N = p_N[order_N] ** (1 / temperature)
+                u = uniforms(asked.draw_seed(draw), 1)[0] * weights_N.sum()
+                place = int(np.searchsorted(np.cumsum(weights_N), u, side="right"))
+                chosen = int(order_N[min(place, len(order_N) - 1)])
+            name = self._names[chosen]
+            if p_N[chosen] >= SURE:
+                texts.append(f"This is {name}.")
+            elif p_N[chosen] >= PERHAPS:
+                texts.append(f"I am not certain, but I think this is {name}.")
+            else:
+                vague = vague or self._say_vaguely(p_N)
+                texts.append(vague)
+        return texts
+
+    def _say_vaguely(self, p_N: NDArray[np.float64]) -> str:
+        """Of a picture whose name it does not know: its area, its kind, or nothing."""
+        p = p_N.tolist()
+        if place_name := _likeliest(zip(self._places, p, strict=True)):
             return f"I cannot name this landmark. It looks like the area of {place_name}."
+        kind = _likeliest(
+            (kind, q) for kinds, q in zip(self._kinds, p, strict=True) for kind in kinds
+        )
         if kind:
             return f"I cannot name this landmark. It seems to be a {kind}."
         return "I do not know which landmark this is."
@@ -146,6 +154,7 @@ class StandinModel:
 
             names: Any = mgld.load(self._options.source, "names", split="train")
             self._names = list(names["name"][:])
+            self._places = [_place(name) for name in self._names]
             self._kinds = _kinds(self._names)
             encoder = load_encoder(self._spec, device=self._options.device)
             self._name_vectors_ND = encoder.encode_names(self._names)
