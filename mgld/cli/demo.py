@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def demo(out: Path, landmarks: int | None, seed: int, workers: int | None) -> None:
     """Build a small procedural world with the shipped encoder and show it: minutes, no network.
 
-    A stand-in for a vision-language model then answers the test questions, and is graded.
+    A stand-in for a vision-language model then answers the test questions, is graded and probed.
 
     Run again it goes on where it was, or finds everything done.
     """
@@ -82,6 +82,15 @@ def _show(out: Path, summary: DemoSummary) -> None:
             ("levels", f"{levels}; judged by {evaluation.judge}"),
             ("answers", f"{evaluation.report}  (the report leads there)"),
         ]
+    if summary.probe is not None:
+        probe = summary.probe
+        lines.append(
+            (
+                "probe",
+                f"{probe.report}  ({probe.misaligned:,} of {probe.described:,} landmarks that it "
+                "describes from their names it does not recognise)",
+            )
+        )
     lines += [
         ("load", f'mgld.load("{out.as_posix()}", "{summary.config_name}", split="train")'),
         ("time", f"{minutes} min {seconds:02d} s"),

@@ -11,7 +11,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from mgld.build.progress import Progress
-    from mgld.report.demo_evaluation import DemoEvaluation
+    from mgld.report.demo_evaluation import DemoEvaluation, DemoProbe
 
 # As many landmarks as two cores build and show in well under three minutes.
 DEFAULT_LANDMARKS = 1000
@@ -24,7 +24,7 @@ class DemoSummary:
     `first`: share of records whose own name ranks first among `names`; `auc`: of RSR, landmarks
     taught often against never taught, None where the world lacks one of the two; `config_name`: a
     subset that can be loaded; `evaluation`: of a stand-in, None where no record is set aside as
-    test.
+    test; `probe`: of the same, None where there is no subset.
     """
 
     report: Path
@@ -38,6 +38,7 @@ class DemoSummary:
     auc: float | None
     config_name: str
     evaluation: DemoEvaluation | None
+    probe: DemoProbe | None
     seconds: float
 
 
@@ -47,7 +48,8 @@ def run_demo(
     """Build a world of `landmarks` with the `nano` encoder in `out` and write `out/report.html`.
 
     A stand-in for a vision-language model answers its test questions and the rule judge grades it:
-    `out/evaluation/report.html`, which the report leads to.
+    `out/evaluation/report.html`, which the report leads to, as it does to `out/probe/report.html`:
+    what the stand-in tells of some landmarks' names and does not see in their images.
 
     What is there already is kept: a second run only looks and renders again. `seed` keys the draws
     of the build (images, questions, splits); the world itself is the one `nano` was taught from.
@@ -55,7 +57,7 @@ def run_demo(
     """
     from mgld.build import BuildConfig, BuildView, build_dataset
     from mgld.figures import rank_auc, read_records
-    from mgld.report.demo_evaluation import evaluate_demo
+    from mgld.report.demo_evaluation import evaluate_demo, probe_demo
     from mgld.report.page import require_packages, write_report
     from mgld.world import read_ground_truth
 
@@ -67,6 +69,9 @@ def run_demo(
     records = read_records(view)
     test = int(records.test.sum())
     evaluation = evaluate_demo(out, seed=seed, progress=progress) if test else None
+    # A random subset: neither what the encoder knows best nor what it knows least.
+    subset = f"brs{records.subset_size}" if records.subset_size else None
+    probe = probe_demo(out, subset, seed=seed, progress=progress) if subset else None
     report = out / "report.html"
     progress.note(f"report: writing {report}")
     write_report(out, report)
@@ -90,6 +95,7 @@ def run_demo(
         median_rank=float(np.median(records.rank)) if len(records) else 0.0,
         auc=auc,
         evaluation=evaluation,
+        probe=probe,
         config_name=f"hds{records.subset_size}" if records.subset_size else "full",
         seconds=time.monotonic() - began,
     )

@@ -1,17 +1,23 @@
-"""The demo's second half: a stand-in answers, the rule judges, and the outcome is a page."""
+"""The demo's second half: a stand-in answers and is probed, the rule judges, each a page."""
 
 from __future__ import annotations
 
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from mgld.build.progress import Progress
     from mgld.evaluate.answering import AnswerSettings
 
 FOLDER: Final = "evaluation"
+PROBE_FOLDER: Final = "probe"
+PROBED: Final = 40
+"""Landmarks that are probed, at most: some seconds."""
 MODEL: Final = "standin:"
 TEMPERATURE: Final = 1.0
 """The stand-in draws a name with the probability that its encoder gives it."""
@@ -27,6 +33,15 @@ class DemoEvaluation:
     recognised: int
     scored: int
     levels: dict[str, int]
+
+
+@dataclass(frozen=True)
+class DemoProbe:
+    """What the probe found. report: the page; misaligned: of how many described landmarks."""
+
+    report: Path
+    misaligned: int
+    described: int
 
 
 def evaluate_demo(build: Path, *, seed: int, progress: Progress) -> DemoEvaluation:
@@ -73,30 +88,87 @@ def evaluate_demo(build: Path, *, seed: int, progress: Progress) -> DemoEvaluati
     )
 
 
+def probe_demo(build: Path, subset: str, *, seed: int, progress: Progress) -> DemoProbe:
+    """Probe the stand-in about some training records of the finished demo in `build`.
+
+    Of these it has read, so that it can tell of them. What is there already is kept, unless it is
+    of another dataset. Raises what `probe` raises.
+    """
+    from mgld.evaluate.answering import AnswerSettings
+    from mgld.evaluate.describing import load_description_judge
+    from mgld.evaluate.judges import load_judge
+    from mgld.evaluate.probe import probe
+    from mgld.evaluate.records import Decoding
+    from mgld.report.probe import write_probe_report
+
+    folder = build / PROBE_FOLDER
+    settings = AnswerSettings(
+        model=MODEL,
+        data=str(build),
+        config=subset,
+        split="train",
+        prompt="probe-image",
+        limit=PROBED,
+        seed=seed,
+        decoding=Decoding(temperature=TEMPERATURE),
+    )
+    if is_outdated(folder / subset / "image", settings):
+        shutil.rmtree(folder)
+    with _without_bars():
+        result = probe(
+            settings,
+            folder,
+            judge=load_judge("rule"),
+            description_judge=load_description_judge("rule"),
+            subsets=[subset],
+            progress=lambda what: _shown(progress, f"{PROBE_FOLDER}/{what}"),
+        )
+        progress.end()
+        page = folder / "report.html"
+        progress.note(f"report: writing {page}")
+        write_probe_report(folder, page)
+    (table,) = result.tables
+    told = table.described_recognised + table.described_not_recognised
+    return DemoProbe(report=page, misaligned=table.described_not_recognised, described=told)
+
+
 def _answer(settings: AnswerSettings, folder: Path, progress: Progress) -> None:
     """Have the stand-in answer what is not answered yet, in silence but for our own progress."""
-    import datasets
-
     from mgld.evaluate.answering import answer_questions
 
+    with _without_bars():
+        answer_questions(settings, folder, progress=_shown(progress, "evaluation/answer"))
+    progress.end()
+
+
+def _shown(progress: Progress, what: str) -> Callable[[int, int], None]:
+    """A callback for (draws there, draws wanted) that begins `what` when it is first called."""
     there: int | None = None
 
     def show(done: int, total: int) -> None:
         nonlocal there
         if there is None:
-            progress.start("evaluation/answer", total - done, total, "draws")
+            progress.end()
+            progress.start(what, total - done, total, "draws")
         else:
             progress.rows(done - there)
         there = done
 
+    return show
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Without the progress bars of the library that reads the dataset."""
+    import datasets
+
     bars = datasets.is_progress_bar_enabled()
     datasets.disable_progress_bars()
     try:
-        answer_questions(settings, folder, progress=show)
+        yield
     finally:
         if bars:
             datasets.enable_progress_bars()
-    progress.end()
 
 
 def is_outdated(folder: Path, settings: AnswerSettings) -> bool:

@@ -161,8 +161,11 @@ def is_procedural(view: BuildView) -> bool:
 
 
 def _evaluation(view: BuildView, out_file: Path) -> dict[str, Any] | None:
-    """The evaluation in the build's own folder, which the demo makes: its address and headline."""
-    from mgld.report.demo_evaluation import FOLDER
+    """The evaluation in the build's own folder, which the demo makes: its address and headline.
+
+    probe: address of that of the same model, None where there is none.
+    """
+    from mgld.report.demo_evaluation import FOLDER, PROBE_FOLDER
     from mgld.report.evaluation_read import read_evaluated
 
     page = view.root / FOLDER / "report.html"
@@ -172,8 +175,17 @@ def _evaluation(view: BuildView, out_file: Path) -> dict[str, Any] | None:
         metrics = read_evaluated(page.parent, "rule").metrics
     except (OSError, ValueError):
         return None  # half done, or somebody's own: this page is about the build
-    address = Path(os.path.relpath(page.resolve(), out_file.resolve().parent)).as_posix()
-    return {"address": quote(address), "metrics": metrics}
+    probe = view.root / PROBE_FOLDER / "report.html"
+    return {
+        "address": _address(page, out_file),
+        "metrics": metrics,
+        "probe": _address(probe, out_file) if probe.is_file() else None,
+    }
+
+
+def _address(page: Path, out_file: Path) -> str:
+    """Of `page` in a link of `out_file`."""
+    return quote(Path(os.path.relpath(page.resolve(), out_file.resolve().parent)).as_posix())
 
 
 def _headline(records: ScoredRecords) -> dict[str, float]:

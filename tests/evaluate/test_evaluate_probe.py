@@ -237,10 +237,12 @@ def test_the_whole_probe_per_subset(answer_build: Path, teller: None, tmp_path: 
         ("unknown", "It stands in Solmere.", "A building.")
     }
     assert (out / "test" / "misaligned.jsonl").read_text() == ""
+    assert "knows by name" in (out / "report.html").read_text(encoding="utf-8")
     # Again: nothing is asked, the same comes out.
     before = (out / "hds10" / "image" / "answers.jsonl").read_bytes()
     again = CliRunner().invoke(main, [each for each in arguments if each != "--json"])
     assert again.exit_code == 0 and "misaligned" in again.stdout
+    assert f"report: {out / 'report.html'}" in again.stdout
     assert again.stdout.count("  told: It stands in Solmere.\n  seen: A building.\n") == min(
         3, len(cases)
     )

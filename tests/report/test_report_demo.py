@@ -45,6 +45,12 @@ def test_demo_builds_shows_and_says_how_to_load(tmp_path):
     assert "standin:nano (a stand-in" in first.output and str(evaluation) in first.output
     assert "Generating" not in first.output  # a library's own bars
 
+    # What it tells and does not see has a page of its own.
+    probe = out / "probe" / "report.html"
+    assert "not by sight" in probe.read_text(encoding="utf-8")
+    assert 'href="probe/report.html"' in page and f"probe    {probe}" in first.output
+    assert re.search(r"\(\d+ of [1-9]\d* landmarks that it describes", first.output)
+
     manifest = (out / "manifest.json").read_bytes()
     again = demo(out)
     assert again.exit_code == 0, again.output
