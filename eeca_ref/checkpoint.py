@@ -65,9 +65,11 @@ def from_parts(
         **settings,
     )
     model = EecaForConditionalGeneration(config, vision_tower=tower, language_model=text)
-    model.to(text.dtype)
-    if model.log_tau is not None:  # in float32, as `from_pretrained` keeps it
-        model.log_tau.data = model.log_tau.data.float()
+    # not the whole model: buffers stay in float32, as `from_pretrained` leaves them. Rotary
+    # frequencies in bfloat16 would put every position elsewhere; log tau stays, too
+    for part in (model.vision_tower, model.lr_adapter, model.resampler, model.classifier):
+        if part is not None:
+            part.to(text.dtype)
     model.generation_config = text.generation_config
     return model
 

@@ -155,6 +155,20 @@ def test_from_parts_in_bfloat16(parts: dict[str, Path]) -> None:
     assert set(kinds.values()) == {torch.bfloat16}
 
 
+def test_from_parts_in_bfloat16_puts_every_position_where_it_was(
+    parts: dict[str, Path], tmp_path: Path
+) -> None:
+    """Rotary frequencies rounded to bfloat16 would be others than those of the saved model."""
+    model = from_parts(
+        **parts, **SETTINGS, hierarchical_labels=["church"], options={"dtype": torch.bfloat16}
+    )
+    model.save_pretrained(tmp_path)
+    again = EecaForConditionalGeneration.from_pretrained(tmp_path, dtype=torch.bfloat16)
+    for (name, own), (_, read) in zip(model.named_buffers(), again.named_buffers(), strict=True):
+        assert own.dtype == read.dtype and torch.equal(own, read), name
+    assert torch.equal(logits(again), logits(model))
+
+
 def test_warm_start_from_the_stage_before(tmp_path: Path) -> None:
     """Stage 2 has no branch for high resolution and no classifier; stage 3 begins both."""
     before = tiny_model(**LR_ONLY)
