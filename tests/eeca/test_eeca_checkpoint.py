@@ -160,7 +160,7 @@ def test_from_parts_in_bfloat16_puts_every_position_where_it_was(
 ) -> None:
     """Rotary frequencies rounded to bfloat16 would be others than those of the saved model."""
     model = from_parts(
-        **parts, **SETTINGS, hierarchical_labels=["church"], options={"dtype": torch.bfloat16}
+        **parts, **SETTINGS, hierarchical_labels=["a", "b", "c"], options={"dtype": torch.bfloat16}
     )
     model.save_pretrained(tmp_path)
     again = EecaForConditionalGeneration.from_pretrained(tmp_path, dtype=torch.bfloat16)
