@@ -79,15 +79,16 @@ def break_down(
     labels = [question.truth.label or UNKNOWN_VALUE for question in questions]
     made = [question.natural_or_human_made or UNKNOWN_VALUE for question in questions]
     by_size = _by(questions, levels, labels, None)
+    rsr_trend, sim_trend, images_trend = trends([rsr, sim, images], levels, questions, seed=seed)
     return Breakdowns(
         label=sorted(by_size, key=lambda group: (-group.metrics.total, group.name)),
         natural_or_human_made=_by(questions, levels, made, None),
         rsr=_by(questions, levels, *_deciles(rsr)),
         sim=_by(questions, levels, *_deciles(sim)),
         images=_by(questions, levels, *_image_bins(images)),
-        rsr_trend=trend(rsr, levels, questions, seed=seed),
-        sim_trend=trend(sim, levels, questions, seed=seed),
-        images_trend=trend(images, levels, questions, seed=seed),
+        rsr_trend=rsr_trend,
+        sim_trend=sim_trend,
+        images_trend=images_trend,
     )
 
 
@@ -142,56 +143,94 @@ def _image_bins(values: Sequence[int | None]) -> tuple[list[str], Callable[[str]
     return [name(value) for value in values], lambda each: order[each]
 
 
-def trend(
-    values: Sequence[float | None],
+def trends(
+    values: Sequence[Sequence[float | None]],
     levels: Sequence[State],
     questions: Sequence[Question],
     *,
     seed: int = 0,
-) -> Trend:
-    """Whether the level goes with a value; questions without one, or unscored, are left out."""
-    rows = [
-        row
-        for row, (value, level) in enumerate(zip(values, levels, strict=True))
-        if value is not None and level != "unscored"
-    ]
-    x = np.array([values[row] for row in rows], dtype=np.float64)
-    y = np.array([SCORES[levels[row]] for row in rows], dtype=np.float64)
-    codes = cluster_codes([questions[row].landmark_id for row in rows], len(rows))
-    found = _spearman(x, y, np.ones((1, len(rows)))) if rows else np.full(1, np.nan)
-    if np.isnan(found[0]):
-        return Trend(questions=len(rows), correlation=None, interval=None)
+) -> list[Trend]:
+    """Whether the level goes with each of the values; questions without one, or unscored, are left
+    out.
+
+    Values that the same questions have share their resamples, which are the same anyway.
+    """
+    together: dict[tuple[int, ...], list[int]] = {}
+    for number, of in enumerate(values):
+        rows = tuple(
+            row
+            for row, (value, level) in enumerate(zip(of, levels, strict=True))
+            if value is not None and level != "unscored"
+        )
+        together.setdefault(rows, []).append(number)
+    found: dict[int, Trend] = {}
+    for rows, numbers in together.items():
+        xs = [
+            np.array([values[number][row] for row in rows], dtype=np.float64) for number in numbers
+        ]
+        y = np.array([SCORES[levels[row]] for row in rows], dtype=np.float64)
+        codes = cluster_codes([questions[row].landmark_id for row in rows], len(rows))
+        found |= dict(zip(numbers, _trends(xs, y, codes, seed), strict=True))
+    return [found[number] for number in range(len(values))]
+
+
+def _trends(
+    xs: Sequence[NDArray[np.float64]],
+    y: NDArray[np.float64],
+    codes: NDArray[np.int64],
+    seed: int,
+) -> list[Trend]:
+    """The trend of y [n] with each of xs [n]; codes: clusters of the n."""
+    if not len(y):
+        return [Trend(questions=0, correlation=None, interval=None) for _ in xs]
+    once = _spearman(xs, y, np.ones((1, len(y))))[:, 0]
     clusters = int(codes.max()) + 1
     draw = generator(seed, "breakdown", "trend")
     resampled: list[NDArray[np.float64]] = []
-    for start in range(0, RESAMPLES, 100):  # 100 at a time: 100 x questions numbers in memory
-        size = min(100, RESAMPLES - start)
-        weights = draw.multinomial(clusters, np.full(clusters, 1 / clusters), size=size)
-        resampled.append(_spearman(x, y, weights[:, codes].astype(np.float64)))
-    usable = np.concatenate(resampled)
-    usable = usable[~np.isnan(usable)]
+    if clusters > 1 and not np.isnan(once).all():
+        for start in range(0, RESAMPLES, 100):  # 100 at a time: 100 x questions numbers in memory
+            size = min(100, RESAMPLES - start)
+            weights = draw.multinomial(clusters, np.full(clusters, 1 / clusters), size=size)
+            resampled.append(_spearman(xs, y, weights[:, codes].astype(np.float64)))
     tail = (1 - CONFIDENCE) / 2
-    interval = None
-    if clusters > 1 and len(usable):
-        low, high = np.quantile(usable, [tail, 1 - tail])
-        interval = Interval(low=float(low), high=float(high), method="bootstrap")
-    return Trend(questions=len(rows), correlation=float(found[0]), interval=interval)
+    trends = []
+    for number, correlation in enumerate(once.tolist()):
+        if np.isnan(correlation):
+            trends.append(Trend(questions=len(y), correlation=None, interval=None))
+            continue
+        interval = None
+        if resampled:
+            usable = np.concatenate([each[number] for each in resampled])
+            usable = usable[~np.isnan(usable)]
+            if len(usable):
+                low, high = np.quantile(usable, [tail, 1 - tail])
+                interval = Interval(low=float(low), high=float(high), method="bootstrap")
+        trends.append(Trend(questions=len(y), correlation=correlation, interval=interval))
+    return trends
 
 
 def _spearman(
-    x: NDArray[np.float64], y: NDArray[np.float64], weights: NDArray[np.float64]
+    xs: Sequence[NDArray[np.float64]], y: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Spearman's correlation of x and y [n] for each row of weights [r, n] (how often each counts).
+    """Spearman's correlation of each x with y [n] for each row of weights [r, n] (how often each
+    counts).
 
-    nan where one does not vary. float64 [r].
+    nan where one does not vary. float64 [x, r].
     """
-    ranks = [_mid_ranks(each, weights) for each in (x, y)]
     total = weights.sum(axis=1, keepdims=True)
-    a, b = (each - (weights * each).sum(axis=1, keepdims=True) / total for each in ranks)
-    norm = np.sqrt((weights * a * a).sum(axis=1) * (weights * b * b).sum(axis=1))
-    product = (weights * a * b).sum(axis=1)
-    found = np.full(len(weights), np.nan)
-    np.divide(product, norm, out=found, where=norm > 1e-9)
+
+    def centred(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        ranks = _mid_ranks(values, weights)
+        ranks -= (weights * ranks).sum(axis=1, keepdims=True) / total
+        return ranks, (weights * ranks * ranks).sum(axis=1)
+
+    b, b_norm = centred(y)
+    found = np.full((len(xs), len(weights)), np.nan)
+    for number, x in enumerate(xs):
+        a, a_norm = centred(x)
+        norm = np.sqrt(a_norm * b_norm)
+        product = (weights * a * b).sum(axis=1)
+        np.divide(product, norm, out=found[number], where=norm > 1e-9)
     return found
 
 

@@ -39,8 +39,7 @@ def read_graded(folders: Sequence[Path], judge: str | None = None) -> list[Grade
     it has now. ValueError where there is none or more than one such, for a damaged file, and where
     verdicts are about other answers (or another truth) than the run has: it must be graded again.
     """
-    if judge is None:
-        judge = _shared_judge(folders)
+    judge = judge or shared_judge(folders)
     names = [folder.resolve().name for folder in folders]
     if len(set(names)) < len(names):
         names = [str(folder) for folder in folders]
@@ -75,7 +74,8 @@ def _judges(folder: Path) -> list[str]:
     return sorted(path.stem.removeprefix(_PREFIX) for path in folder.glob(f"{_PREFIX}*.jsonl"))
 
 
-def _shared_judge(folders: Sequence[Path]) -> str:
+def shared_judge(folders: Sequence[Path]) -> str:
+    """The one judge whose verdicts by its last prompts all these runs have; ValueError for none."""
     found = [[each for each in _judges(folder) if _in_use(folder, each)] for folder in folders]
     shared = set(found[0]).intersection(*found[1:])
     if len(shared) == 1:

@@ -23,12 +23,15 @@ _VALUES: Final = {
 }
 
 
-def draw_run(metrics: RunMetrics, *, width: float = WIDE) -> list[Drawing]:
-    """Every figure that a run's metrics support, in the order in which a reader wants them."""
+def draw_run(metrics: RunMetrics, *, width: float = WIDE, small: bool = True) -> list[Drawing]:
+    """Every figure that a run's metrics support, in the order in which a reader wants them.
+
+    small: also those that have the same drawing for every width.
+    """
     drawings = []
     if metrics.levels.scored:
         drawings.append(draw_levels(metrics.levels, width=width))
-    if metrics.draws is not None:
+    if metrics.draws is not None and small:
         drawings.append(draw_identified(metrics.draws))
     for name, (title, axis_label) in _VALUES.items():
         groups = _given(getattr(metrics.breakdowns, name))
@@ -46,7 +49,7 @@ def run_plots(metrics: RunMetrics) -> dict[str, Plot | None]:
     plots: dict[str, Plot | None] = dict.fromkeys(
         ("levels", "identified", *(f"levels-{name}" for name in _VALUES))
     )
-    narrow = {drawing.name: drawing for drawing in draw_run(metrics, width=NARROW)}
+    narrow = {drawing.name: drawing for drawing in draw_run(metrics, width=NARROW, small=False)}
     for drawing in draw_run(metrics):
         text = ""
         if drawing.name == "levels":
@@ -61,7 +64,7 @@ def run_plots(metrics: RunMetrics) -> dict[str, Plot | None]:
             text = _group_caption(getattr(metrics.breakdowns, name))
             if name != "images" and drawing.data.num_rows < 10:
                 text += " Equal values share a decile, so that some are empty."
-        plots[drawing.name] = plot(drawing, narrow[drawing.name], text)
+        plots[drawing.name] = plot(drawing, narrow.get(drawing.name, drawing), text)
     return plots
 
 

@@ -8,12 +8,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mgld.evaluate.answering import RUN_FILE, AnswerRun, load_run
-from mgld.evaluate.graded import read_graded
+from mgld.evaluate.graded import read_graded, read_rows, shared_judge, verdicts_of
 from mgld.evaluate.grading import ANSWERS_FILE, QUESTIONS_FILE, metrics_inputs, read_cases
 from mgld.evaluate.judges import Case
-from mgld.evaluate.records import Verdict
+from mgld.evaluate.records import Judged, Verdict
 from mgld.evaluate.run_metrics import RunMetrics
-from mgld.evaluate.verdict_file import judge_slug
 
 
 @dataclass(frozen=True)
@@ -52,17 +51,18 @@ def read_evaluated(folder: Path, judge: str | None = None) -> Evaluated:
     ValueError: no run, no such judge or several to choose from, a damaged file, or metrics that are
     not of the answers and verdicts as they lie there now.
     """
-    (graded,) = read_graded([folder], judge)
-    path = folder / f"verdicts-{judge_slug(graded.judge)}.jsonl"
+    path = verdicts_of(folder, judge or shared_judge([folder]))
     metrics = _current_metrics(folder, path)
     if metrics is None:
+        (graded,) = read_graded([folder], judge)  # says it where more than the metrics is amiss
         raise ValueError(
             f"{folder}: there are no metrics of what {path.name} and the answers hold now; "
             f"`mgld grade {folder} --judge {graded.judge}` makes them"
         )
     cases = read_cases(folder)
     # Metrics of these very files: every case has a verdict on these very answers.
-    verdicts = [graded.verdicts[case.question.id] for case in cases]
+    last = {judged.question_id: judged.verdict for judged in read_rows(path, Judged)}
+    verdicts = [last[case.question.id] for case in cases]
     found = (_current_metrics(folder, other) for other in sorted(folder.glob("verdicts-*.jsonl")))
     others = [each for each in found if each is not None and each.judge != metrics.judge]
     run = load_run(folder) if (folder / RUN_FILE).is_file() else None

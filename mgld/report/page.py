@@ -207,13 +207,14 @@ def plot(wide: Drawing, narrow: Drawing, caption: str) -> Plot:
     """Both drawings as SVG text, and the data as a table where it is short enough to read."""
     from markupsafe import Markup
 
+    small = wide is narrow  # of which the page shows the narrow drawing only
     data = wide.data if wide.data.num_rows <= LONGEST_TABLE else wide.data.slice(0, 0)
     return Plot(
         name=wide.name,
         title=wide.title,
         caption=caption,
         # Safe: written by ElementTree, which escapes every label.
-        wide=Markup(wide.svg(prefix=f"{wide.name}-w")),
+        wide=Markup("" if small else wide.svg(prefix=f"{wide.name}-w")),
         narrow=Markup(narrow.svg(prefix=f"{wide.name}-n")),
         columns=[TITLES.get(name, name.replace("_", " ")) for name in data.column_names],
         rows=[

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mgld.evaluate import LEVELS, Question, State, Truth
-from mgld.evaluate.breakdown import SMALL, Breakdowns, Group, break_down, trend
+from mgld.evaluate.breakdown import SMALL, Breakdowns, Group, break_down, trends
 
 
 def _question(row: int, **fields: object) -> Question:
@@ -77,7 +77,7 @@ def test_trend_is_spearmans_rho_with_ties() -> None:
     # scipy.stats.spearmanr gives 0.8599423893285469.
     values = [0.1, 0.1, 0.2, 0.35, 0.35, 0.35, 0.8, 0.9, 0.9, 1.0]
     levels = [LEVELS[3 - score] for score in (0, 1, 0, 1, 2, 1, 3, 2, 3, 3)]
-    found = trend(values, levels, [_question(row) for row in range(10)])
+    (found,) = trends([values], levels, [_question(row) for row in range(10)])
     assert found.correlation == pytest.approx(0.8599423893285469)
     assert found.interval is not None
     assert found.interval.low < 0.86 < found.interval.high <= 1
@@ -87,14 +87,14 @@ def test_trend_leaves_out_what_has_no_value_or_level() -> None:
     questions = [_question(row) for row in range(6)]
     values = [1.0, 2.0, None, 3.0, 4.0, 9.0]
     levels: list[State] = ["unknown", "unknown", "known", "known", "strongly_known", "unscored"]
-    found = trend(values, levels, questions)
+    (found,) = trends([values], levels, questions)
     assert found.questions == 4
     assert found.correlation == pytest.approx(0.9486832980505138)  # ranks 1 2 3 4, 1.5 1.5 3 4
 
 
 @pytest.mark.parametrize("levels", [["known"] * 5, ["unscored"] * 5])
 def test_no_trend_where_nothing_varies(levels: list[State]) -> None:
-    found = trend([1.0, 2.0, 3.0, 4.0, 5.0], levels, [_question(row) for row in range(5)])
+    (found,) = trends([[1.0, 2.0, 3.0, 4.0, 5.0]], levels, [_question(row) for row in range(5)])
     assert found.correlation is None and found.interval is None
 
 
@@ -103,13 +103,13 @@ def test_the_trends_interval_covers_and_narrows_with_landmarks_not_with_copies()
     values = rng.random(300)
     levels = [LEVELS[3 - int(min(3, max(0, 4 * (0.5 * v + 0.5 * rng.random()))))] for v in values]
     questions = [_question(row) for row in range(300)]
-    once = trend(list(values), levels, questions)
-    copied = trend(list(values) * 3, levels * 3, questions * 3)
+    (once,) = trends([list(values)], levels, questions)
+    (copied,) = trends([list(values) * 3], levels * 3, questions * 3)
     assert once.interval is not None and copied.interval is not None
     assert copied.correlation == pytest.approx(once.correlation, abs=0.001)
     width = once.interval.high - once.interval.low
     assert copied.interval.high - copied.interval.low == pytest.approx(width, rel=0.1)
-    assert once.interval == trend(list(values), levels, questions).interval  # keyed
+    assert once.interval == trends([list(values)], levels, questions)[0].interval  # keyed
     assert once.interval.low > 0
 
 
