@@ -2,69 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mgld.cli._errors import user_errors
-from mgld.cli._llm_options import llm_options, take_llm_settings
+from mgld.cli._judge_options import judge_of, judge_options
 from mgld.cli.judge_compare import compare
 
 if TYPE_CHECKING:
-    from mgld.evaluate.judges import Judge
+    pass
 
-F = TypeVar("F", bound=Callable[..., Any])
 _BUILTIN = "builtin"
-
-_ASKING = (
-    click.option(
-        "--judge",
-        "spec",
-        required=True,
-        help="rule, openai:MODEL, openai:MODEL:strict, majority:A,B,C or rule-first:JUDGE.",
-    ),
-    llm_options(batch=False),
-    click.option(
-        "--prices",
-        type=click.Path(exists=True, dir_okay=False),
-        help="YAML like mgld/llm/prices.yaml, for --max-usd.",
-    ),
-    click.option(
-        "--ledger",
-        type=click.Path(path_type=Path, dir_okay=False),
-        default=Path("judge-ledger.sqlite"),
-        show_default=True,
-        help="File of the judge's replies.",
-    ),
-    click.option(
-        "--no-temperature",
-        is_flag=True,
-        help="Send no temperature instead of 0: reasoning models refuse one.",
-    ),
-)
-
-
-def _judge_options(command: F) -> F:
-    for option in reversed(_ASKING):
-        command = option(command)
-    return command
-
-
-def _load(spec: str, ledger: Path, no_temperature: bool, options: dict[str, Any]) -> Judge:
-    from mgld.evaluate.judges import JudgeOptions, load_judge
-    from mgld.llm.settings import LlmSettings
-
-    llm = {**take_llm_settings(options), "prices": options["prices"]}
-    return load_judge(
-        spec,
-        JudgeOptions(
-            ledger=ledger,
-            llm=LlmSettings.model_validate(llm),
-            temperature=None if no_temperature else 0.0,
-        ),
-    )
 
 
 @click.group()
@@ -79,7 +29,7 @@ def judge() -> None:
 
 
 @judge.command()
-@_judge_options
+@judge_options
 @click.option(
     "--labels",
     default=_BUILTIN,
@@ -137,7 +87,7 @@ def calibrate(
     from mgld.evaluate.grading import read_cases
 
     cases = None if run is None else read_cases(run)
-    loaded = _load(spec, ledger, no_temperature, options)
+    loaded = judge_of(spec, ledger, no_temperature, options)
     found = hold_against(loaded, labels, cases=cases)
     if card is not None:
         from mgld.evaluate.attacked import attack_judge
@@ -155,7 +105,7 @@ def calibrate(
 
 
 @judge.command()
-@_judge_options
+@judge_options
 @click.option(
     "--questions",
     default=10,
@@ -176,7 +126,7 @@ def attack(
     from mgld.cli._judge_text import show_attacks
     from mgld.evaluate.attacked import attack_judge
 
-    found = attack_judge(_load(spec, ledger, no_temperature, options), questions)
+    found = attack_judge(judge_of(spec, ledger, no_temperature, options), questions)
     if as_json:
         click.echo(found.model_dump_json(indent=1))
     else:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mgld.cli._errors import user_errors
+from mgld.cli._judge_options import judge_of, judge_options
 
 if TYPE_CHECKING:
     from mgld.leaderboard.findings import Checked
@@ -66,6 +67,83 @@ def validate(bundle: Path, as_json: bool) -> None:
     from mgld.leaderboard.validate import validate_bundle
 
     _show(validate_bundle(bundle).checked(), as_json)
+
+
+@submit.command()
+@click.argument("bundle", type=_PATH)
+@click.option("--data", required=True, help="The dataset: a build or dataset folder or a Hub id.")
+@click.option("--revision", help="Of a Hub id: a tag or commit.")
+@judge_options
+@click.option(
+    "--sample",
+    type=click.IntRange(min=1),
+    help="Judge only so many questions again.  [default: all]",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    help="What draws the sample.  [default: drawn now, and shown]",
+)
+@click.option(
+    "--records",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The board's folder: answers that it has already are found.",
+)
+@click.option("--accept", "to_accept", is_flag=True, help="Write the entry into --records.")
+@_JSON
+@user_errors
+def verify(
+    bundle: Path,
+    data: str,
+    revision: str | None,
+    spec: str,
+    ledger: Path,
+    no_temperature: bool,
+    sample: int | None,
+    seed: int | None,
+    records: Path | None,
+    to_accept: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Check a BUNDLE against the dataset and have its answers judged again: for maintainers.
+
+    Exit code 1 where anything refuses it; nothing is recorded then.
+    """
+    import secrets
+
+    from mgld.build.progress import shown_progress
+    from mgld.leaderboard.verify import accept, verify_bundle
+
+    if to_accept and records is None:
+        raise click.UsageError("--accept needs --records")
+    if seed is None:  # a submitter who knew it could know which questions are looked at
+        seed = secrets.randbelow(1 << 31)
+    judge = judge_of(spec, ledger, no_temperature, options)
+    with shown_progress() as progress:
+        verified = verify_bundle(
+            bundle,
+            data,
+            judge,
+            revision=revision,
+            sample=sample,
+            seed=seed,
+            records=records,
+            on_start=lambda total: progress.start("judge", total, total, "questions"),
+            on_verdicts=progress.rows,
+        )
+        outcome = verified.rejudged
+        if outcome is not None:
+            progress.end()
+    if outcome is not None and not as_json:
+        click.echo(
+            f"{outcome.questions:,} of {outcome.total:,} questions judged again by {outcome.judge} "
+            f"(seed {outcome.seed}): {outcome.same:,} levels are the same"
+        )
+    if to_accept and records is not None and not verified.validated.findings.failed:
+        path = accept(verified, records)
+        click.echo(f"recorded: {path}", err=as_json)
+    _show(verified.validated.checked(), as_json)
 
 
 def _show(checked: Checked, as_json: bool) -> None:

@@ -51,6 +51,7 @@ def test_help_imports_nothing_heavy() -> None:
         "grade",
         "compare",
         "judge",
+        "submit",
     ],
 )
 def test_a_commands_help_imports_nothing_heavy(command: str) -> None:
