@@ -19,6 +19,7 @@ from torch import Tensor
 
 from eeca_ref.data.sampler import Cursor
 from eeca_ref.training.distributed import World
+from eeca_ref.training.safe_load import safe_load
 from mgld.files import write_text_atomically
 from mgld.schema import Record
 
@@ -89,16 +90,23 @@ def write_checkpoint(
 
 
 def load_resume(engine: Any, folder: Path, world: World) -> None:
-    """Bring optimizer and random numbers back to where a checkpoint left them."""
-    engine.load_checkpoint(
+    """Bring optimizer and random numbers back to where a checkpoint left them.
+
+    OSError, ValueError: a file is missing, damaged, or holds what no checkpoint does.
+    """
+    engine.checkpoint_engine.load = safe_load
+    read, _ = engine.load_checkpoint(
         str(folder / RESUME),
         tag=ENGINE_TAG,
-        load_module_strict=False,
+        load_module_strict=False,  # what is frozen is not in it
         load_lr_scheduler_states=False,
     )
-    states = torch.load(folder / RESUME / _random_file(world.rank), weights_only=False)
+    if read is None:
+        raise FileNotFoundError(f"{folder / RESUME} lacks the engine's files: remove {folder}")
+    states = safe_load(folder / RESUME / _random_file(world.rank))
+    kind, keys, *rest = states["numpy"]
     random.setstate(states["python"])
-    np.random.set_state(states["numpy"])
+    np.random.set_state((kind, keys.numpy(), *rest))
     torch.set_rng_state(states["torch"])
     if "cuda" in states:
         torch.cuda.set_rng_state(states["cuda"], world.device)
@@ -159,9 +167,10 @@ def whole_weights(engine: Any, *, keep: bool) -> dict[str, Tensor]:
 
 
 def _random_states() -> dict[str, Any]:
+    kind, keys, *rest = np.random.get_state()
     states = {
         "python": random.getstate(),
-        "numpy": np.random.get_state(),
+        "numpy": (kind, torch.from_numpy(np.array(keys)), *rest),
         "torch": torch.get_rng_state(),
     }
     if torch.cuda.is_available():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -110,7 +112,7 @@ def _train(recipe: Recipe, out: Path, world: World, *, resume: bool) -> TrainRes
             step = next(steps)
             waited = time.perf_counter() - began
             rates = set_lr(engine, recipe.optim, lr_factor(done, total=total, warmup=warmup))
-            try:
+            with _nan_is_logged(log, done + 1):
                 totals = train_step(
                     engine,
                     step.micro_batches,
@@ -118,9 +120,6 @@ def _train(recipe: Recipe, out: Path, world: World, *, resume: bool) -> TrainRes
                     gradient_norms=_now(recipe.log.gradient_norms_every, done),
                     flops=flops,
                 )
-            except NonFiniteError as error:
-                log.event("nan", step=done + 1, what=error.what, ids=error.ids)
-                raise
             losses = totals.losses
             record = _record(totals, done + 1, (done + 1) / data.sampler.steps, rates)
             times = {"seconds": time.perf_counter() - began, "loader_seconds": waited}
@@ -131,14 +130,14 @@ def _train(recipe: Recipe, out: Path, world: World, *, resume: bool) -> TrainRes
                     cursor=step.cursor,
                     world_size=world.size,
                     binding=data.entry.binding,
-                    validation=_validate(data, engine, log),
+                    validation=_validate(data, engine, log, done + 1),
                 )
                 # logged first: a log goes on where a whole checkpoint stands
                 log.event("checkpoint")
                 write_checkpoint(
                     engine, out, state, world, processor=processor, keep=recipe.keep.last
                 )
-        validated = _validate(data, engine, log)
+        validated = _validate(data, engine, log, total)
         log.event("finish")
     _finish_manifest(out, world)
     # the last thing: where it is, the run is finished
@@ -159,12 +158,22 @@ def _model(recipe: Recipe, beginning: Beginning, data: RunData) -> EecaForCondit
     return model
 
 
-def _validate(data: RunData, engine: Any, log: RunLog) -> dict[str, float] | None:
+def _validate(data: RunData, engine: Any, log: RunLog, step: int) -> dict[str, float] | None:
     if data.validation is None:
         return None
-    losses = data.validation.losses(engine)
-    log.event("validation", **losses)
-    return losses
+    with _nan_is_logged(log, step):
+        found = data.validation.measure(engine)
+    log.event("validation", **found.losses, samples=found.samples, skipped=found.skipped)
+    return found.losses
+
+
+@contextmanager
+def _nan_is_logged(log: RunLog, step: int) -> Iterator[None]:
+    try:
+        yield
+    except NonFiniteError as error:
+        log.event("nan", step=step, what=error.what, ids=error.ids)
+        raise
 
 
 def _now(every: int | None, step: int) -> bool:
@@ -199,20 +208,21 @@ def _record(totals: StepTotals, step: int, epoch: float, rates: dict[str, float]
 def _begin_manifest(
     recipe: Recipe, out: Path, world: World, data: RunData, beginning: Beginning
 ) -> None:
-    devices = world.gathered(device_name())
-    if not world.main:
-        return
-    path = out / MANIFEST_FILE
-    write_manifest(
-        path,
-        recipe=recipe,
-        data=data.entry,
-        # what a checkpoint began from is not read again
-        models=read_manifest(path).models if beginning.step else model_entries(recipe),
-        order_hashes=[data.sampler.order_hash(epoch) for epoch in range(recipe.optim.epochs)],
-        resume_step=beginning.step,
-        devices=devices,
-    )
+    devices, path = world.gathered(device_name()), out / MANIFEST_FILE
+
+    def write() -> None:
+        write_manifest(
+            path,
+            recipe=recipe,
+            data=data.entry,
+            # what a checkpoint began from is not read again
+            models=read_manifest(path).models if beginning.step else model_entries(recipe),
+            order_hashes=[data.sampler.order_hash(epoch) for epoch in range(recipe.optim.epochs)],
+            resume_step=beginning.step,
+            devices=devices,
+        )
+
+    world.once(write)
 
 
 def _finish_manifest(out: Path, world: World) -> None:

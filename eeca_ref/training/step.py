@@ -74,11 +74,11 @@ def train_step(
     read: list[float] = world.summed(values).tolist()
     losses = dict(zip(LOSSES, read, strict=False))
     if not all(map(math.isfinite, losses.values())):
-        wrong = [batch for batch, good in zip(batches, finite, strict=True) if not good]
-        raise NonFiniteError("the loss", _everyones_ids(wrong, world))
+        wrong = [batch.ids for batch, good in zip(batches, finite, strict=True) if not good]
+        raise NonFiniteError("the loss", everyones_ids(wrong, world))
     norm = _update(engine)
     if not math.isfinite(norm):
-        raise NonFiniteError("the gradient", _everyones_ids(batches, world))
+        raise NonFiniteError("the gradient", everyones_ids([batch.ids for batch in batches], world))
     restore_log_tau(engine)
     counters = dict(zip(COUNTERS, map(int, read[len(LOSSES) :]), strict=True))
     counters |= {"images": counts.images, "labelled": counts.labelled, "classes": counts.classes}
@@ -140,6 +140,7 @@ def _gradient_norms(model: Any, batch: Batch, world: World) -> dict[str, float]:
     return {name: value / world.size for name, value in zip(norms, sums, strict=True)}
 
 
-def _everyones_ids(batches: Sequence[Batch], world: World) -> list[str]:
-    mine = [name for batch in batches for name in batch.ids]
+def everyones_ids(batches: Sequence[Sequence[str]], world: World) -> list[str]:
+    """The samples' ids of all processes, by rank. batches: this one's ids, by batch."""
+    mine = [name for ids in batches for name in ids]
     return [name for each in world.gathered(mine) for name in each]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from eeca_ref.config import EecaConfig
@@ -15,9 +17,9 @@ from eeca_ref.data.collate import Batch, collate
 from eeca_ref.data.loader import Examples
 from eeca_ref.data.sampler import Rows
 from eeca_ref.objective import LossCounts
-from eeca_ref.training.counting import count_batch
+from eeca_ref.training.counting import SUMS, count_batch
 from eeca_ref.training.distributed import World
-from eeca_ref.training.step import LOSSES, to_device
+from eeca_ref.training.step import LOSSES, NonFiniteError, everyones_ids, to_device
 from mgld.keyed import order_key
 
 
@@ -33,6 +35,14 @@ def held_out(rows: Rows, number: int) -> tuple[Rows, Rows]:
     chosen = np.zeros(len(rows), np.bool_)
     chosen[np.argsort(keys, kind="stable")[:number]] = True
     return rows[~chosen], rows[chosen]
+
+
+class Validated(NamedTuple):
+    """Losses by name, of `samples` rows; `skipped` could not be read."""
+
+    losses: dict[str, float]
+    samples: int
+    skipped: int
 
 
 class Validation:
@@ -59,22 +69,34 @@ class Validation:
         )
 
     @torch.no_grad()
-    def losses(self, engine: Any) -> dict[str, float]:
-        """The losses by name, over all rows: as if they were one batch."""
+    def measure(self, engine: Any) -> Validated:
+        """The losses over all rows: as if they were one batch.
+
+        NonFiniteError: one is NaN or infinite; in all processes, with the samples' ids.
+        """
         config: EecaConfig = engine.module.config
         one = torch.ones((), device=self.world.device)
         sums = torch.zeros(3, dtype=torch.float64, device=self.world.device)
-        seen = torch.zeros(4, dtype=torch.int64, device=self.world.device)
+        seen = torch.zeros(len(SUMS), dtype=torch.int64)
+        measured: list[tuple[list[str], Tensor]] = []
         engine.module.eval()
         for batch in self._loader:
             inputs = to_device(batch, self.world.device)
             output = engine.module(**inputs, counts=LossCounts(one, one, one, one))
-            sums += torch.stack([getattr(output, name).double() for name in LOSSES[1:]])
-            seen += count_batch(batch, config)[:4].to(self.world.device)
+            own = torch.stack([getattr(output, name).double() for name in LOSSES[1:]])
+            sums += own
+            seen += count_batch(batch, config)
+            measured.append((batch.ids, own.isfinite().all()))
         engine.module.train()
-        samples, tokens, images, labelled = self.world.summed(seen).clamp_min(1).tolist()
+        numbers: list[int] = self.world.summed(seen.to(self.world.device)).tolist()
+        counts = dict(zip(SUMS, numbers, strict=True))
         lm, entity, hierarchical = self.world.summed(sums).tolist()
-        lm /= samples if config.lm_normalisation == "sum" else tokens
-        entity, hierarchical = entity / images, hierarchical / labelled
+        if not all(map(math.isfinite, (lm, entity, hierarchical))):
+            wrong = [ids for ids, good in measured if not good]
+            raise NonFiniteError("the validation loss", everyones_ids(wrong, self.world))
+        lm /= max(1, counts["samples" if config.lm_normalisation == "sum" else "supervised_tokens"])
+        entity /= max(1, counts["images"])
+        hierarchical /= max(1, counts["labelled"])
         total = config.lambda_g * lm + config.mu_e * entity + config.mu_h * hierarchical
-        return dict(zip(LOSSES, (total, lm, entity, hierarchical), strict=True))
+        losses = dict(zip(LOSSES, (total, lm, entity, hierarchical), strict=True))
+        return Validated(losses, counts["samples"], counts["skipped_rows"])

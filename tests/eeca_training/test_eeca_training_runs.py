@@ -27,7 +27,7 @@ def runs(base: Path) -> Results:
     parts = base / "parts"
 
     def job(name: str, kind: str = "train", **changes: Any) -> tuple[str, dict[str, Any]]:
-        own = ("kill_at", "port", "batches", "resume")
+        own = ("kill_at", "port", "batches", "resume", "killed", "file")
         keywords = {key: changes.pop(key) for key in own if key in changes}
         made = recipe(changes.pop("parts", parts), data_folder=parts, **changes)
         return kind, {"out": str(base / name), "recipe": made} | keywords
@@ -36,6 +36,20 @@ def runs(base: Path) -> Results:
     bf16 = {"engine__precision": "bf16", "model__settings__log_tau": -0.7, "optim__lr": 1e-4}
     alone = {
         "killed": job("resumed", "killed", **VALIDATED, kill_at=6, port=0),
+        "evil_engine": job(
+            "evil_engine",
+            "tampered",
+            **VALIDATED,
+            killed=str(base / "resumed"),
+            file="*optim_states.pt",
+        ),
+        "evil_random": job(
+            "evil_random",
+            "tampered",
+            **VALIDATED,
+            killed=str(base / "resumed"),
+            file="random-*.pt",
+        ),
         "resumed": job("resumed", **VALIDATED),
         "whole": job("whole", **VALIDATED),
         "again": job("whole", **VALIDATED),
@@ -61,12 +75,28 @@ def runs(base: Path) -> Results:
             optim__micro_batch=2,
             optim__epochs=2,
         ),
+        "validated_text": job(
+            "validated_text",
+            **text,
+            train=["lr_adapter"],
+            data__validation=18,
+            optim__global_batch=4,
+            optim__micro_batch=4,
+        ),
         "nan": job("nan", optim__lr=1e25),
+        "nan_validation": job("nan_validation", optim__lr=1e25, data__validation=8, keep__every=1),
         "saved": job("saved", "saved", parts=parts / "tied", engine__zero_stage=2),
     }
-    shared = {**VALIDATED, "optim__micro_batch": 4, "engine__zero_stage": 1}
+    shared = {**VALIDATED, "optim__micro_batch": 4, "engine__zero_stage": 1, **bf16}
     pair = {
         "killed": job("pair_resumed", "killed", **shared, kill_at=5, port=free_port()),
+        "lost_manifest": job(
+            "lost_manifest",
+            "tampered",
+            **shared,
+            killed=str(base / "pair_resumed"),
+            file="manifest.json",
+        ),
         "resumed": job("pair_resumed", **shared),
         "whole": job("pair_whole", **shared),
         "micro4": job("pair_micro4", optim__micro_batch=4),
@@ -176,9 +206,27 @@ def test_the_last_and_the_best_are_kept(results: Results) -> None:
     assert whole["validation"]["loss"] == losses[-1]
 
 
-def test_validation_does_not_depend_on_its_batches(results: Results) -> None:
+def test_rows_held_out_are_all_accounted_for(results: Results) -> None:
     statuses = results["alone"]["whole"]["manifest"]["data"]["statuses"]
     assert statuses == {"train": 32, "validation": 8, "image_not_there": 0}
+    seen = {"whole": (8, 0), "validated_text": (16, 2)}
+    for name, expected in seen.items():
+        log = results["alone"][name]["log"]
+        (last,) = [line for line in log if line["kind"] == "validation"][-1:]
+        assert (last["samples"], last["skipped"]) == expected
+
+
+def test_nothing_in_a_checkpoint_is_run(results: Results) -> None:
+    for name, file in (("evil_engine", "optim_states.pt"), ("evil_random", "random-00000.pt")):
+        ((said, was_run),) = results["alone"][name]
+        assert not was_run
+        assert said.startswith("ValueError") and f"{file} cannot be resumed from" in said
+
+
+def test_what_the_main_process_refuses_stops_all(results: Results) -> None:
+    said = results["pair"]["lost_manifest"]
+    assert len(said) == 2
+    assert all("manifest.json is damaged or of another version" in each for each, _ in said)
 
 
 def test_the_temperature_moves_in_float32(results: Results) -> None:
@@ -216,6 +264,15 @@ def test_a_loss_that_is_no_number_stops_the_run(results: Results) -> None:
     (event,) = [line for line in stopped["log"] if line["kind"] == "nan"]
     assert len(steps) == 1 and event["step"] == 2
     assert len(event["ids"]) == 8 and event["ids"][0] in stopped["error"]
+
+
+def test_a_validation_loss_that_is_no_number_stops_the_run(results: Results) -> None:
+    """Before there is a checkpoint of such weights."""
+    stopped = results["alone"]["nan_validation"]
+    assert "NonFiniteError: the validation loss is not finite; samples: record0" in stopped["error"]
+    kinds = [line["kind"] for line in stopped["log"]]
+    assert kinds == ["start", "step", "nan"]
+    assert stopped["log"][-1]["step"] == 1 and len(stopped["log"][-1]["ids"]) == 8
 
 
 @pytest.mark.parametrize("name", ["bad2", "bad3"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 import traceback
@@ -73,6 +74,40 @@ def train(out: str, recipe: dict[str, Any], resume: bool = True) -> dict[str, An
         "manifest": json.loads((Path(out) / "manifest.json").read_text()),
         "changed": _changed(made, Path(out)),
     }
+
+
+def tampered(out: str, recipe: dict[str, Any], killed: str, file: str) -> list[Any]:
+    """By rank: why a run does not go on where `killed` was, if one of its files is another's.
+
+    Each with whether what that file holds was run.
+    """
+    import torch
+
+    from eeca_ref.training import distributed
+
+    world, folder, flag = distributed.start(), Path(out), Path(out) / "was_run"
+
+    def tamper() -> None:
+        shutil.copytree(killed, folder)
+        (at,) = folder.glob(f"checkpoints/*/resume/**/{file}") if "*" in file else [folder / file]
+        if at.suffix == ".json":
+            at.write_text("{}")
+        else:
+            torch.save(Evil(str(flag)), at)
+
+    world.once(tamper)
+    said = train(out, recipe)
+    return world.gathered([said.get("error", "it went on"), flag.exists()])
+
+
+class Evil:
+    """Makes a file as it is loaded."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return Path.touch, (Path(self.file),)  # type: ignore[return-value]
 
 
 def _changed(recipe: Any, out: Path) -> list[str]:
@@ -218,6 +253,7 @@ def saved(out: str, recipe: dict[str, Any]) -> dict[str, Any]:
 JOBS = {
     "killed": killed,
     "train": train,
+    "tampered": tampered,
     "untouched": untouched,
     "bad_gradient": bad_gradient,
     "saved": saved,
