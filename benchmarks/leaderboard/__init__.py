@@ -1,0 +1,1 @@
+"""The board's records: accepted submissions, and what the paper reports."""
