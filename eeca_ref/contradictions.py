@@ -175,6 +175,11 @@ def _running(recipe: Recipe) -> list[str]:
             f"optim.global_batch {optim.global_batch} does not divide by optim.micro_batch "
             f"{optim.micro_batch}"
         )
+    if engine.precision == "bf16" and engine.zero_stage == 0:
+        problems.append(
+            "engine.zero_stage 0 is for engine.precision fp32: with bf16 DeepSpeed accumulates "
+            "gradients in float32 from stage 1 on, which shards nothing in a single process"
+        )
     if engine.offload and engine.zero_stage == 0:
         problems.append("engine.offload needs engine.zero_stage 1, 2 or 3")
     if engine.attention == "flash_attention_2" and engine.precision == "fp32":

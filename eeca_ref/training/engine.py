@@ -29,14 +29,13 @@ def start_engine(
         accumulation: micro-batches of an optimizer step in each process.
 
     Raises:
-        ValueError: a part that the model lacks, or settings that DeepSpeed cannot run.
+        ValueError: a part that the model lacks.
     """
     import deepspeed
 
     lacking = [part for part in recipe.train if getattr(model, part) is None]
     if lacking:
         raise ValueError(f"`train` names what the model does not have: {', '.join(lacking)}")
-    _check(recipe)
     model.set_trainable(*recipe.train)
     model.train()
     language_model = model.language_model
@@ -158,14 +157,3 @@ def _rounded(parameter: Tensor) -> Tensor:
 
     with deepspeed.zero.GatheredParameters([parameter]):
         return parameter.detach().clone()
-
-
-def _check(recipe: Recipe) -> None:
-    engine = recipe.engine
-    if engine.zero_stage == 0 and engine.precision == "bf16":
-        raise ValueError(
-            "engine.zero_stage: 0 is for fp32: with bf16 DeepSpeed accumulates gradients in "
-            "float32 from stage 1 on, which shards nothing in a single process"
-        )
-    if engine.zero_stage == 0 and engine.offload:
-        raise ValueError("engine.offload needs a zero_stage of 1 or more")

@@ -110,8 +110,12 @@ OF_STAGE_3: dict[str, tuple[dict[str, Any], str]] = {
     "labels of llava": ({"data.source": LLAVA}, "LLaVA's data has no hierarchical labels"),
     "entities of llava": ({"data.source": LLAVA}, "LLaVA's data has no entities"),
     "offload": (
-        {"engine.offload": True, "engine.zero_stage": 0},
+        {"engine.offload": True, "engine.zero_stage": 0, "engine.precision": "fp32"},
         "engine.offload needs engine.zero_stage",
+    ),
+    "bfloat16 without float32 gradients": (
+        {"engine.zero_stage": 0, "engine.precision": "bf16"},
+        "engine.zero_stage 0 is for engine.precision fp32",
     ),
     "flash attention": (
         {"engine.attention": "flash_attention_2", "engine.precision": "fp32"},
