@@ -24,6 +24,7 @@ def submit() -> None:
     \b
     mgld submit prepare runs/a --judge rule --submitter "Ada" --out bundle
     mgld submit validate bundle
+    mgld submit push bundle --to OWNER/SUBMISSIONS
     mgld submit verify bundle --data OWNER/NAME --judge rule
     """
 
@@ -144,6 +145,32 @@ def verify(
         path = accept(verified, records)
         click.echo(f"recorded: {path}", err=as_json)
     _show(verified.validated.checked(), as_json)
+
+
+@submit.command()
+@click.argument("bundle", type=_PATH)
+@click.option("--to", "repo", required=True, help="The dataset repository of submissions.")
+@click.option(
+    "--dataset", help="Hub id that the result is about.  [default: the one that was asked]"
+)
+@_JSON
+@user_errors
+def push(bundle: Path, repo: str, dataset: str | None, as_json: bool) -> None:
+    """Hand a BUNDLE in: a pull request on the Hub, with your token (`hf auth login`, HF_TOKEN).
+
+    Where it states the model's repository, a second pull request there writes the result into
+    .eval_results/mgld.yaml. What was opened before is found and not opened again.
+    """
+    from mgld.leaderboard.push import push_bundle
+
+    pushed = push_bundle(
+        bundle, repo, dataset=dataset, note=lambda text: click.echo(text, err=True)
+    )
+    if as_json:
+        click.echo(pushed.model_dump_json(indent=1))
+        return
+    click.echo(f"submission: {pushed.submission}")
+    click.echo(f"result: {pushed.result or f'not written: {pushed.why_not}'}")
 
 
 def _show(checked: Checked, as_json: bool) -> None:

@@ -96,8 +96,13 @@ class Entry(Record):
     @property
     def slug(self) -> str:
         """Its file's name, without the ending."""
-        name = re.sub(r"[^a-z0-9]+", "-", self.submission.name.lower()).strip("-")[:60]
-        return f"{name or 'entry'}-{self.bundle[:8]}"
+        return entry_slug(self.submission.name, self.bundle)
+
+
+def entry_slug(name: str, bundle: str) -> str:
+    """A submission's name and bundle id as a part of a path."""
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60]
+    return f"{slug or 'entry'}-{bundle[:8]}"
 
 
 def make_entry(contents: Contents, bundle: str, rejudged: Rejudged, accepted: str) -> Entry:
