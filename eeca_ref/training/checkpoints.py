@@ -10,6 +10,8 @@ import json
 import os
 import random
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +69,8 @@ def write_checkpoint(
 ) -> Path:
     """Write a checkpoint beside its place and rename it, then remove those not to be kept.
 
-    Called in all processes. keep: how many of the last are kept, besides the best.
+    Called in all processes. keep: how many of the last are kept, besides the best. OSError: the
+    disk is full, or the like; the checkpoints before it are left as they are.
     """
     folder = checkpoint_folder(out, state.step)
     aside = folder.with_name(f".{folder.name}.tmp")
@@ -75,11 +78,12 @@ def write_checkpoint(
         _remove(aside)
         (aside / RESUME).mkdir(parents=True)
     world.barrier()
-    save_model(engine, aside / MODEL, world, processor=processor)
-    engine.save_checkpoint(
-        str(aside / RESUME), tag=ENGINE_TAG, save_latest=False, exclude_frozen_parameters=True
-    )
-    torch.save(_random_states(), aside / RESUME / _random_file(world.rank))
+    with _disk_errors(aside):
+        save_model(engine, aside / MODEL, world, processor=processor)
+        engine.save_checkpoint(
+            str(aside / RESUME), tag=ENGINE_TAG, save_latest=False, exclude_frozen_parameters=True
+        )
+        torch.save(_random_states(), aside / RESUME / _random_file(world.rank))
     world.barrier()
     if world.main:
         (aside / RESUME / STATE_FILE).write_text(state.model_dump_json(indent=1), encoding="utf-8")
@@ -113,13 +117,14 @@ def load_resume(engine: Any, folder: Path, world: World) -> None:
 
 
 def write_final_model(engine: Any, out: Path, world: World, *, processor: Any) -> Path:
-    """`out/model`: written aside, then renamed. Called in all processes."""
+    """`out/model`: written aside, then renamed. Called in all processes. OSError: a full disk."""
     folder = out / MODEL
     aside = folder.with_name(f".{MODEL}.tmp")
     if world.main:
         _remove(aside)
     world.barrier()
-    save_model(engine, aside, world, processor=processor)
+    with _disk_errors(aside):
+        save_model(engine, aside, world, processor=processor)
     if world.main:
         _rename(aside, folder)
     world.barrier()
@@ -164,6 +169,20 @@ def whole_weights(engine: Any, *, keep: bool) -> dict[str, Tensor]:
         if keep:
             state[name] = done[id(tensor)]
     return state
+
+
+@contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    """OSError in the place of the errors of their own that torch and safetensors have."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (SafetensorError, RuntimeError) as error:
+        of_torch = "inline_container" in str(error) or "PytorchStreamWriter" in str(error)
+        if isinstance(error, RuntimeError) and not of_torch:
+            raise
+        raise OSError(f"{folder} cannot be written, is the disk full? {error}") from error
 
 
 def _random_states() -> dict[str, Any]:

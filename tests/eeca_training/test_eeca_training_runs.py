@@ -27,7 +27,7 @@ def runs(base: Path) -> Results:
     parts = base / "parts"
 
     def job(name: str, kind: str = "train", **changes: Any) -> tuple[str, dict[str, Any]]:
-        own = ("kill_at", "port", "batches", "resume", "killed", "file")
+        own = ("kill_at", "port", "batches", "resume", "killed", "file", "limits")
         keywords = {key: changes.pop(key) for key in own if key in changes}
         made = recipe(changes.pop("parts", parts), data_folder=parts, **changes)
         return kind, {"out": str(base / name), "recipe": made} | keywords
@@ -52,6 +52,7 @@ def runs(base: Path) -> Results:
         ),
         "resumed": job("resumed", **VALIDATED),
         "whole": job("whole", **VALIDATED),
+        "full": job("full", "full_disk", **VALIDATED, limits=[100_000, 250_000]),
         "again": job("whole", **VALIDATED),
         "another": job("whole", **VALIDATED, optim__lr=0.5),
         "anew": job("whole", **VALIDATED, resume=False),
@@ -188,6 +189,15 @@ def test_killed_and_resumed_is_never_killed(results: Results, group: str) -> Non
     assert len(resumed["manifest"]["sessions"]) == 2
     assert resumed["manifest"]["totals"]["steps"] == 8
     assert resumed["manifest"]["order_hashes"] == whole["manifest"]["order_hashes"]
+
+
+def test_a_full_disk_is_said_and_the_run_goes_on_once_there_is_room(results: Results) -> None:
+    whole, full = results["alone"]["whole"], results["alone"]["full"]
+    for said, left in full["said"]:  # the model's weights do not fit, then the optimizer's
+        assert said.startswith("OSError") and "cannot be written, is the disk full?" in said
+        assert left == [".step-00000002.tmp"]
+    assert full["log"] == whole["log"] and full["weights"] == whole["weights"]
+    assert full["kept"] == whole["kept"]
 
 
 def test_a_finished_run_is_left_alone(results: Results) -> None:

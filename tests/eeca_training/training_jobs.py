@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -58,7 +59,7 @@ def train(out: str, recipe: dict[str, Any], resume: bool = True) -> dict[str, An
     made = Recipe.model_validate(recipe)
     try:
         result = run.train(made, Path(out), resume=resume)
-    except (ValueError, ArithmeticError) as error:
+    except (ValueError, ArithmeticError, OSError) as error:
         log = read_log(Path(out) / "log.jsonl") if (Path(out) / "log.jsonl").exists() else []
         return {"error": f"{type(error).__name__}: {error}", "log": log}
     log = read_log(Path(out) / "log.jsonl", times=False)
@@ -98,6 +99,20 @@ def tampered(out: str, recipe: dict[str, Any], killed: str, file: str) -> list[A
     world.once(tamper)
     said = train(out, recipe)
     return world.gathered([said.get("error", "it went on"), flag.exists()])
+
+
+def full_disk(out: str, recipe: dict[str, Any], limits: list[int]) -> dict[str, Any]:
+    """What is said where files cannot grow beyond some bytes, then the run once they can."""
+    before, said = resource.getrlimit(resource.RLIMIT_FSIZE), []
+    for limit in limits:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+        try:
+            stopped = train(out, recipe)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        left = sorted(path.name for path in (Path(out) / "checkpoints").glob("*"))
+        said.append([stopped.get("error", "it went on"), left])
+    return train(out, recipe) | {"said": said}
 
 
 class Evil:
@@ -254,6 +269,7 @@ JOBS = {
     "killed": killed,
     "train": train,
     "tampered": tampered,
+    "full_disk": full_disk,
     "untouched": untouched,
     "bad_gradient": bad_gradient,
     "saved": saved,
