@@ -39,11 +39,11 @@ class Pictures:
 
 
 def read_pictures(
-    questions: Sequence[Question], dataset: DatasetIdentity, *, limit: int = MAX_CHARACTERS
+    questions: Sequence[Question], dataset: DatasetIdentity, *, limit: int | None = None
 ) -> Pictures:
     """Thumbnails of the questions in their order; a picture that cannot be had is a problem.
 
-    limit: characters of them all, after which the others are left out.
+    limit: characters of them all, after which the others are left out; None: MAX_CHARACTERS.
 
     One that is not the file that was asked about (`image_sha256`) is not shown.
     """
@@ -55,7 +55,7 @@ def read_pictures(
     left_out = 0
     read_image = ImageReader(*where)
     for number, question in enumerate(questions):
-        if size > limit:
+        if size > (MAX_CHARACTERS if limit is None else limit):
             left_out += 1
             continue
         try:

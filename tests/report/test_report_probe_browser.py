@@ -42,7 +42,9 @@ def test_both_sides_are_shown_and_filtered(browser, probe_page):  # noqa: F811
     told, seen = page.locator("#case .sides > div").all()
     # The first that describes stands open, with its own number; the others are folded.
     assert told.locator("> ol li.describes mark").inner_text() == "in Solmere"
-    assert told.locator("summary").inner_text() == "The other 4 answers; 1 of them describes it, too"
+    assert (
+        told.locator("summary").inner_text() == "The other 4 answers; 1 of them describes it, too"
+    )
     assert seen.locator("ol li").count() == 5
     assert seen.locator("li.hints mark").inner_text() == "A building"
     for field, value, fits in [
