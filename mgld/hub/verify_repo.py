@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from mgld.hub.card import read_metadata
 from mgld.hub.export import CARD
 from mgld.hub.publish import ATTRIBUTION, EVAL, SUMS, is_ours
 from mgld.hub.remote import RemoteFile, RemoteRepo, patiently
 from mgld.schema import Record
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CHUNK_BYTES = 1 << 20
 
@@ -67,7 +64,7 @@ def verify_repo(
         if path not in there:
             bad.append(BadRepoFile(file=path, problem="missing"))
             return None
-        return patiently(lambda: _download(remote, path, commit).read_bytes(), note)
+        return patiently(lambda: b"".join(_chunks(remote, path, commit)), note)
 
     sums, card = _read_sums(read(SUMS) or b"", bad), read(CARD)
     for path in (CARD, ATTRIBUTION, EVAL):
@@ -97,27 +94,23 @@ def verify_repo(
     )
 
 
-def _download(remote: RemoteRepo, path: str, commit: str) -> Path:
-    from pathlib import Path
-
-    found = remote.api.hf_hub_download(
-        remote.name, path, repo_type="dataset", revision=commit, force_download=True
-    )
-    return Path(str(found))
-
-
 def _sha256(remote: RemoteRepo, file: RemoteFile, commit: str, download: bool) -> str:
     if file.sha256 is not None and not download:
         return file.sha256
+    result = hashlib.sha256()
+    for chunk in _chunks(remote, file.path, commit):
+        result.update(chunk)
+    return result.hexdigest()
+
+
+def _chunks(remote: RemoteRepo, path: str, commit: str) -> Iterator[bytes]:
+    """A file as the Hub gives it now: not cached, and streamed, as a dataset need not fit here."""
     from huggingface_hub import HfFileSystem
 
-    result = hashlib.sha256()
-    path = f"datasets/{remote.name}@{commit}/{file.path}"
-    # Streamed: a dataset need not fit on the disk of whoever checks it.
-    with HfFileSystem(endpoint=remote.api.endpoint).open(path, "rb") as handle:
+    files = HfFileSystem(endpoint=remote.api.endpoint, skip_instance_cache=True)
+    with files.open(f"datasets/{remote.name}@{commit}/{path}", "rb") as handle:
         while chunk := handle.read(CHUNK_BYTES):
-            result.update(chunk)
-    return result.hexdigest()
+            yield chunk
 
 
 def _read_sums(content: bytes, bad: list[BadRepoFile]) -> dict[str, str]:

@@ -48,6 +48,7 @@ def test_help_imports_nothing_heavy() -> None:
         "report",
         "answer",
         "probe",
+        "push",
         "grade",
         "compare",
         "judge",

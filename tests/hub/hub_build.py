@@ -40,8 +40,18 @@ def jpeg(landmark_id: int) -> bytes:
     return buffer.getvalue()
 
 
-def write_build(root: Path, *, image: Callable[[int], bytes] = jpeg, **config: Any) -> Path:
-    """A build folder at `root` with its source in `root/../source`; returns `root`."""
+def write_build(
+    root: Path,
+    *,
+    image: Callable[[int], bytes] = jpeg,
+    licensed: bool = False,
+    version: str = "",
+    **config: Any,
+) -> Path:
+    """A build folder at `root` with its source in `root/../source`; returns `root`.
+
+    licensed: every row has a licence and an author. version: stands in every title.
+    """
     source = root.parent / "source"
     ids = list(range(LANDMARKS))
     usable = [each for each in ids if each != NO_IMAGE]
@@ -90,9 +100,9 @@ def write_build(root: Path, *, image: Callable[[int], bytes] = jpeg, **config: A
                 "image_id": image_of[each],
                 "landmark_id": each,
                 "url": f"https://upload.wikimedia.org/{each}.jpg",
-                "author": None if each % 10 == 1 else f"Zoë {each}",
-                "license": None if each % 5 == 1 else "CC BY-SA 4.0",
-                "title": f"File:Ünï {each}.jpg",
+                "author": None if each % 10 == 1 and not licensed else f"Zoë {each}",
+                "license": None if each % 5 == 1 and not licensed else "CC BY-SA 4.0",
+                "title": f"File:Ünï {version}{each}.jpg",
             }
             for each in ids
         ],

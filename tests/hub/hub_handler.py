@@ -31,6 +31,8 @@ class Handler(BaseHTTPRequestHandler):
     """One connection. Routes are tried in order; the first whose pattern matches answers."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # one packet for headers and body: two wait for each other
+    disable_nagle_algorithm = True
     server_hub: ClassVar[HubServer]
     routes: ClassVar[Sequence[tuple[str, str, Callable[..., Reply]]]]
 
@@ -52,7 +54,8 @@ class Handler(BaseHTTPRequestHandler):
         if fault is not None and fault.kind == "drop":
             return self._hang_up()
         if fault is not None and fault.kind in ("429", "500"):
-            return self._send(Reply({"error": "not now"}, int(str(fault.kind)), Retry_After="0"))
+            headers = {"Retry_After": "0"} if fault.kind == "429" else {}
+            return self._send(Reply({"error": "not now"}, int(str(fault.kind)), **headers))
         reply = self._answer()
         if fault is not None and fault.after:
             if fault.kind == "lose":
