@@ -119,11 +119,14 @@ def check_data(beginning: Beginning, binding: str) -> None:
 def differences(before: Recipe, now: Recipe) -> dict[str, tuple[Any, Any]]:
     """Keys of two recipes that differ and may not, dotted, with both values."""
     old, new = (_flat(recipe.model_dump(mode="json")) for recipe in (before, now))
+    free = set(MAY_CHANGE)
+    if now.model.settings.get("negatives") == "batch":  # they are those of a micro-batch
+        free.remove("optim.micro_batch")
     return {
         key: (old.get(key), new.get(key))
         for key in sorted(old.keys() | new.keys())
         if old.get(key) != new.get(key)
-        and not any(key == free or key.startswith(f"{free}.") for free in MAY_CHANGE)
+        and not any(key == each or key.startswith(f"{each}.") for each in free)
     }
 
 

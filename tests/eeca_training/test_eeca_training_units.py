@@ -93,6 +93,9 @@ def test_what_may_change_when_a_run_goes_on() -> None:
     }
     for change in ({"optim__epochs": 2}, {"engine__zero_stage": 1}, {"data__validation": 4}):
         assert len(differences(before, recipe(**change))) == 1
+    batch = {"model__settings__negatives": "batch"}  # the negatives are those of a micro-batch
+    changed = differences(recipe(**batch), recipe(**batch, optim__micro_batch=2))
+    assert changed == {"optim.micro_batch": (8, 2)}
     settings = {**before.model.settings, "theta": 0.25}
     assert differences(before, recipe(model__settings=settings)) == {
         "model.settings.theta": (None, 0.25)
