@@ -9,8 +9,8 @@ EntityPrompt = Literal["none", "inference", "training_and_inference"]
 """Table 2: entities named in no question, in the questions of the test, or in all questions."""
 
 ENTITY_PROMPT = "{question}\n\nEntities visible in the image: {entities}."
-"""The paper does not print its wording; this is `mgld answer --entity-prompt given`'s, so that what is
-trained is what the test asks."""
+"""The paper does not print its wording; this is `mgld answer --entity-prompt given`'s, so that what
+is trained is what the test asks."""
 
 
 def with_entities(question: str, entities: Sequence[str]) -> str:
