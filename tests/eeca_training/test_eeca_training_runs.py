@@ -18,6 +18,7 @@ from training_tiny import free_port, launch, llava_data, recipe
 Results = dict[str, Any]
 LR_ONLY = {"max_sequence_length": 100, "hr": False, "mu_e": 0.0, "mu_h": 0.0}
 VALIDATED = {"optim__epochs": 2, "data__validation": 8, "keep__every": 2, "keep__last": 1}
+CLIP = 15.0
 FP32 = 1e-5
 """Relative difference of losses that another order of sums may make in five steps."""
 
@@ -34,6 +35,7 @@ def runs(base: Path) -> Results:
 
     text = {"data__source": llava_data(parts), "model__settings": LR_ONLY}
     bf16 = {"engine__precision": "bf16", "model__settings__log_tau": -0.7, "optim__lr": 1e-4}
+    clip = {"optim__clip": CLIP}
     alone = {
         "killed": job("resumed", "killed", **VALIDATED, kill_at=6, port=0),
         "evil_engine": job(
@@ -56,11 +58,13 @@ def runs(base: Path) -> Results:
         "again": job("whole", **VALIDATED),
         "another": job("whole", **VALIDATED, optim__lr=0.5),
         "anew": job("whole", **VALIDATED, resume=False),
-        "micro8": job("micro8"),
-        "micro2": job("micro2", optim__micro_batch=2, log__gradient_norms_every=2),
-        "zero0": job("zero0", optim__micro_batch=2, engine__zero_stage=0),
+        "unclipped": job("unclipped"),
+        "micro8": job("micro8", **clip),
+        "micro2": job("micro2", **clip, optim__micro_batch=2, log__gradient_norms_every=2),
+        "zero0": job("zero0", **clip, optim__micro_batch=2, engine__zero_stage=0),
         "zero3": job(
             "zero3",
+            **clip,
             optim__micro_batch=2,
             engine__zero_stage=3,
             engine__checkpointing=True,
@@ -100,9 +104,9 @@ def runs(base: Path) -> Results:
         ),
         "resumed": job("pair_resumed", **shared),
         "whole": job("pair_whole", **shared),
-        "micro4": job("pair_micro4", optim__micro_batch=4),
-        "zero1": job("pair_zero1", optim__micro_batch=4, engine__zero_stage=1),
-        "zero3": job("pair_zero3", optim__micro_batch=4, engine__zero_stage=3),
+        "micro4": job("pair_micro4", **clip, optim__micro_batch=4),
+        "zero1": job("pair_zero1", **clip, optim__micro_batch=4, engine__zero_stage=1),
+        "zero3": job("pair_zero3", **clip, optim__micro_batch=4, engine__zero_stage=3),
         "bf16": job("pair_bf16", optim__micro_batch=4, engine__zero_stage=1, **bf16),
         "untouched": job(
             "untouched",
@@ -174,6 +178,15 @@ def test_zero_stages_give_the_same_losses(results: Results) -> None:
     assert len(norms[0]) == 3
     for two, three in zip(*norms, strict=True):
         assert min(two.values()) > 0 and three == pytest.approx(two, rel=FP32)
+
+
+def test_gradients_are_clipped_and_their_norm_is_that_before(results: Results) -> None:
+    """By the norm over all processes: the runs above, which are equal, were clipped."""
+    clipped, free = results["alone"]["micro8"], results["alone"]["unclipped"]
+    norms = series(clipped, "grad_norm")
+    assert min(norms) < CLIP < max(norms) and norms[0] == series(free, "grad_norm")[0]
+    apart = [abs(a - b) / b for a, b in zip(clipped["losses"], free["losses"], strict=True)]
+    assert apart[0] == 0 and max(apart) > 10 * FP32, apart
 
 
 @pytest.mark.parametrize("group", ["alone", "pair"])
