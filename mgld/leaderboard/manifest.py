@@ -96,7 +96,7 @@ class Submission(Record):
     model_identity: dict[Plain, Plain | int | float | bool | None] = Field(default_factory=dict)
     url: Https = ""
     notes: Plain = ""
-    prompt: Plain
+    prompt: Literal["question", "entities-ask", "entities-given"]
     prompt_version: Plain
     decoding: Decoding
     draws: Literal[5] = 5

@@ -230,6 +230,7 @@ def test_yaml_that_is_no_manifest(good: Files, text: str, words: str) -> None:
         ("model_repo", "x", "OWNER/NAME"),
         ("began", "yesterday", "began"),
         ("draws", 4, "draws"),
+        ("prompt", "probe-text", "prompt"),
         ("surprise", 1, "surprise"),
         ("model_identity", {"a": {"b": 1}}, "model_identity"),
         ("versions", {"<b>": "1"}, "versions"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,12 @@ def test_answers_that_were_put_in_after_they_were_judged(good: Files) -> None:
             "answers",
             "another decoding",
         ),
+        (
+            "answers.jsonl",
+            lambda rows: [{**rows[0], "prompt_version": "question-2"}, *rows[1:]],
+            "answers",
+            "another prompt_version",
+        ),
         ("answers.jsonl", lambda rows: [{"x": 1}, *rows[1:]], "answers", "line 1"),
         (
             "answers.jsonl",
@@ -131,6 +138,34 @@ def test_a_part_of_the_test_split_is_no_submission(good: Files) -> None:
                       "or test_paper of eval")]  # fmt: skip
 
 
+@pytest.mark.parametrize(("config", "split"), [("full", "test"), ("eval", "train")])
+def test_another_config_or_split(good: Files, config: str, split: str) -> None:
+    dataset = {"source": "d", "config": config, "split": split, "questions": 40, "content": "c"}
+    only(forged(good, dataset={**dataset, "questions_sha256": "x"}), "questions", split, config)
+
+
+def test_questions_that_the_run_was_not_asked(good: Files) -> None:
+    def easier(rows: list[dict[str, Any]]) -> None:
+        rows[0]["truth"]["label"] = "castle"
+
+    changed = edit_rows(good, "questions.jsonl", easier)
+    asked = hashlib.sha256(good["questions.jsonl"]).hexdigest()
+    stated = hashlib.sha256(changed["questions.jsonl"]).hexdigest()
+    manifest = changed["submission.yaml"].replace(
+        f"questions_sha256: {stated}".encode(), f"questions_sha256: {asked}".encode()
+    )
+    only({**changed, "submission.yaml": manifest}, "hashes", "not what the run was asked")
+
+
+def test_what_else_a_reader_must_know(good: Files) -> None:
+    dataset = {"source": "d", "config": "eval", "split": "test", "questions": 40}
+    files = forged(good, prompt="entities-given", dataset={**dataset, "questions_sha256": "x"})
+    assert errors(files) == []
+    prompt, revision = (message for _, message in warnings(files))
+    assert "asked with the prompt entities-given" in prompt
+    assert "the dataset's revision is not stated" in revision
+
+
 def test_more_than_half_a_percent_unscored_is_refused(tmp_path: Path) -> None:
     def judge(unscored: int) -> MadeUp:
         return MadeUp(
@@ -138,7 +173,7 @@ def test_more_than_half_a_percent_unscored_is_refused(tmp_path: Path) -> None:
             prompt_hash="a" * 64,
         )
 
-    assert errors(bundle(tmp_path / "one", 200, judge=judge(1))) == []
+    assert errors(bundle(tmp_path / "one", 200, judge=judge(1))) == []  # 0.5 %
     only(bundle(tmp_path / "two", 200, judge=judge(2)), "unscored", "2 of 200", "1.00%")
 
 
