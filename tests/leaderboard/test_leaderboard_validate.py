@@ -192,6 +192,13 @@ def test_draws_that_are_one_text(tmp_path: Path, text: str) -> None:
     only(files, "draws", "all five draws are the same text", "at temperature 0.7")
 
 
+def test_long_answers_are_seldom_the_same_by_chance(tmp_path: Path) -> None:
+    def says(number: int, draw: int) -> str:
+        return f"{'word ' * 20} {number} {draw if number % 5 < 2 else ''}"
+
+    only(bundle(tmp_path, 40, says), "draws", "24 of 40 questions with answers of 20 words or more")
+
+
 def test_a_model_that_is_often_certain_is_a_warning(tmp_path: Path) -> None:
     files = bundle(tmp_path, 40, lambda number, draw: f"Tower {number}, {draw * (number % 3 == 0)}")
     assert errors(files) == []
@@ -229,6 +236,27 @@ def test_answers_that_have_the_ground_truths_words(tmp_path: Path) -> None:
     assert errors(few) == []
     assert "1 questions have an answer with 8 words" in warnings(few)[0][1]
     only(bundle(tmp_path / "9", 100, copies(9), asked=asked), "copied", "9 questions", "was seen")
+
+
+def test_a_name_of_many_words_is_no_copy(tmp_path: Path) -> None:
+    def name(number: int) -> str:
+        return f"{_told(number)} Tower {number}"
+
+    files = bundle(
+        tmp_path, 30, lambda number, draw: f"This is {name(number)}, {draw}.",
+        asked=lambda number: question(number, name=name(number), answer=f"{name(number)}."),
+    )  # fmt: skip
+    assert [each for each in warnings(files) if each[0] == "copied"] == []
+    assert errors(files) == []
+
+
+def test_answers_that_are_errors_are_a_warning(tmp_path: Path) -> None:
+    files = bundle(tmp_path, 20, lambda number, draw: "", answer={"status": "error", "reason": "x"},
+        judge=MadeUp(lambda case: "unknown", prompt_hash="a" * 64))  # fmt: skip
+    assert errors(files) == []
+    assert warnings(files) == [
+        ("unscored", "100 answers are errors: `mgld answer --retry-errors` asks again")
+    ]
 
 
 def test_wording_that_many_truths_share_is_no_copy(tmp_path: Path) -> None:
