@@ -38,6 +38,15 @@ _GLDV2_LIMITS = """\
   collection, a person or an event rather than of one place. The encoder reads them as they are.
 - **The source's labels** are by its hierarchy and often wrong or missing; the refined ones are the
   annotator's and were not checked by people."""
+_GLDV2_PEOPLE = """\
+Photographs of public places show passers-by, and sometimes faces, number plates or homes. Nobody
+was asked, nothing was blurred, and no person is annotated. Do not use the dataset to recognise,
+find or profile people."""
+_WORLD_PEOPLE = "There are none: no photograph is in this dataset, and its authors are made up."
+_GLDV2_CITE = """\
+The photographs are Google Landmarks v2's: cite Weyand et al., "Google Landmarks Dataset v2: A
+Large-Scale Benchmark for Instance-Level Recognition and Retrieval", CVPR 2020, as well."""
+_WORLD_CITE = "The pictures are drawn by `mgld world`; there is nobody to credit for them."
 _WORLD_LIMITS = """\
 - Nothing here is a photograph and nothing exists: results say something about programs that handle
   the dataset, and nothing about models that see the world."""
@@ -109,6 +118,8 @@ def card_text(
         withheld=_WITHHELD.format(withheld) if withheld else "",
         licence_table=_shares(licences, records, 20, "(not stated)"),
         limits=_WORLD_LIMITS if world else _GLDV2_LIMITS,
+        people=_WORLD_PEOPLE if world else _GLDV2_PEOPLE,
+        cite_images=_WORLD_CITE if world else _GLDV2_CITE,
         ask=f"a discussion on <https://huggingface.co/datasets/{repo}>"
         if repo
         else "its publisher",

@@ -16,6 +16,7 @@ from hub_build import LANDMARKS, write_build
 from hub_children import Child, Children
 from hub_server import HubServer
 from hub_store import Repo
+from huggingface_hub import DatasetCard
 
 from mgld.hub import export_dataset
 
@@ -335,6 +336,11 @@ def test_the_files_beside_the_data(hub: HubServer, published: tuple[Repo, Tree])
         assert f"\n## {heading}\n" in card
     assert "| CC BY-SA 4.0 | 59 | 100.0 % |" in card
     assert "$" not in card
+    data = DatasetCard(card).data  # as the Hub's own library reads it
+    assert data.license == "other" and data.license_name and data.license_link
+    assert data.source_datasets == ["extended|google-landmarks-v2"]
+    assert data.task_categories == ["visual-question-answering", "image-classification"]
+    assert "Weyand et al." in card and "passers-by" in card
 
 
 @pytest.mark.parametrize(
