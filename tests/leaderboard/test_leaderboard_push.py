@@ -129,6 +129,15 @@ def test_without_a_models_repository(hub: HubServer, good: Files, tmp_path: Path
     assert (pushed.result, pushed.why_not) == (None, "no --model-repo was stated")
 
 
+def test_results_are_of_the_whole_test_split(
+    hub: HubServer, with_model: Files, tmp_path: Path
+) -> None:
+    text = with_model["submission.yaml"].replace(b"split: test\n", b"split: test_paper\n")
+    pushed = push(hub, {**with_model, "submission.yaml": text}, tmp_path)
+    assert (pushed.result, "split test only" in pushed.why_not) == (None, True)
+    assert hub.repo(MODEL, "model").pulls == {}
+
+
 def test_what_is_refused_is_not_sent(hub: HubServer, with_model: Files, tmp_path: Path) -> None:
     bad = edit_rows(with_model, "answers.jsonl", lambda rows: rows[1:])
     with pytest.raises(ValueError, match="mgld submit validate"):

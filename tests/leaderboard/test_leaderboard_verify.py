@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,11 @@ from mgld.evaluate.answering import AnswerSettings, answer_questions
 from mgld.evaluate.grading import grade_run
 from mgld.evaluate.judges import load_judge
 from mgld.evaluate.questions import load_questions
+from mgld.evaluate.run_file import load_run
 from mgld.leaderboard.container import write_bundle
 from mgld.leaderboard.entry import NO_PRINT, answer_prints, count, read_entries, read_facts
 from mgld.leaderboard.findings import Findings
+from mgld.leaderboard.manifest import parse_manifest
 from mgld.leaderboard.prepare import bundle_files, prepare_bundle
 from mgld.leaderboard.rejudge import Rejudged, rejudge, report
 from mgld.leaderboard.verify import Verified, accept, verify_bundle
@@ -266,3 +270,46 @@ def test_answers_that_many_questions_have_are_no_ones_own(tmp_path: Path) -> Non
 def test_letters_that_do_not_fit(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="1 outcomes for 0 questions"):
         count([], "S", None, "ooooo")
+
+
+def test_a_bundle_is_recorded_after_its_own_judge_alone(
+    files: Files, build: Path, tmp_path: Path
+) -> None:
+    write_bundle(files, tmp_path / "b")
+    other = MadeUp(lambda case: "unknown")
+    seen = verify_bundle(tmp_path / "b", str(build), other)
+    assert refusals(seen) == []
+    with pytest.raises(ValueError, match="judged by rule: verify it with that judge to record it"):
+        accept(seen, tmp_path / "board")
+    assert not (tmp_path / "board").exists()
+
+
+def test_one_verdict_that_is_not_the_rules(tmp_path: Path) -> None:
+    """Fewer than an endpoint may change: but the rule is none."""
+    rule = load_judge("rule")
+    first = MadeUp(lambda case: "unknown", id="rule", prompt_hash=rule.prompt_hash)
+    whole = validate(bundle(tmp_path, 40, judge=first)).contents
+    second = MadeUp(
+        lambda case: "known" if case.question.id == "q00003" else "unknown",
+        id="rule", prompt_hash=rule.prompt_hash,
+    )  # fmt: skip
+    ((severity, message),) = outcome(whole, second)[1]
+    assert severity == "error"
+    assert message.startswith("1 of 40 levels are others now (q00003: unknown, now known)")
+
+
+def test_a_run_says_when_and_on_what_it_was_asked(run: Path, files: Files) -> None:
+    stated = parse_manifest(files["submission.yaml"])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", stated.began)
+    assert stated.hardware["cpus"] == os.cpu_count()
+    assert stated.hardware == load_run(run).hardware
+
+
+def test_a_bundle_made_later_is_still_of_the_day_of_grading(run: Path, tmp_path: Path) -> None:
+    for path in run.iterdir():
+        if path.suffix in (".jsonl", ".json", ".yaml"):
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    metrics = json.loads((tmp_path / "metrics-rule.json").read_text())
+    (tmp_path / "metrics-rule.json").write_text(json.dumps({**metrics, "graded": "2026-01-02"}))
+    made = json.loads(bundle_files(tmp_path, "rule", ABOUT)["metrics.json"])
+    assert made["graded"] == "2026-01-02"
