@@ -3,59 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mgld.scoring.distinct import DistinctNames, distinct
 from mgld.scoring.engine import Engine
 from mgld.scoring.exact import exact_sim_pairs
 from mgld.scoring.scores import Scores, assemble
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class DistinctNames:
-    """The names without repeated vectors, so that a vector is never compared twice.
-
-    vectors float32 [U, d], in order of their first row. group int64 [N]: which of them a row is.
-    rows int64 [N] and starts int64 [U + 1]: the rows of vector u, ascending, are
-    rows[starts[u]:starts[u + 1]].
-    """
-
-    vectors: NDArray[np.float32]
-    group: Int64
-    rows: Int64
-    starts: Int64
-
-    @property
-    def weights(self) -> Int64:
-        """int64 [U]: how many names have the vector."""
-        return np.diff(self.starts)
-
-
-def distinct(names: NDArray[np.float32]) -> DistinctNames:
-    """Group names float32 [N, d] by the bytes of their vectors. No copy if all are distinct."""
-    first: list[int] = []
-    group = np.empty(len(names), dtype=np.int64)
-    seen: dict[bytes, int] = {}
-    for row, vector in enumerate(names):
-        data = vector.tobytes()
-        number = seen.setdefault(blake2b(data, digest_size=16).digest(), len(first))
-        if number < len(first) and names[first[number]].tobytes() != data:
-            number = len(first)  # a hash collision; equal sums would be found by the recheck
-        if number == len(first):
-            first.append(row)
-        group[row] = number
-    return DistinctNames(
-        vectors=names if len(first) == len(names) else names[first],
-        group=group,
-        rows=np.argsort(group, kind="stable"),
-        starts=np.concatenate([[0], np.cumsum(np.bincount(group))]),
-    )
 
 
 def blocked_scores(
@@ -72,7 +30,7 @@ def blocked_scores(
     engine = _engine(backend, candidates)
     own_group = candidates.group[own]
     total = len(images)
-    sim = exact_sim_pairs(images, np.arange(total), candidates.vectors, own_group)
+    sim = exact_sim_pairs(images, np.arange(total), names, own)
     rank = np.empty(total, dtype=np.int64)
     width = min(max(k, 2), len(names))  # two: the margin needs the best other name
     nearest = np.empty((total, width), dtype=np.int64)
@@ -93,11 +51,11 @@ def _engine(backend: str, candidates: DistinctNames) -> Engine:
     if backend == "faiss":
         from mgld.scoring.faiss_engine import FaissEngine
 
-        return FaissEngine(candidates.vectors, candidates.weights)
+        return FaissEngine(candidates)
     from mgld.scoring.dense_engine import DenseEngine
 
     device = "cuda" if backend == "cuda" else "cpu"
-    return DenseEngine(candidates.vectors, candidates.weights, device)
+    return DenseEngine(candidates, device)
 
 
 def _block(
@@ -113,9 +71,8 @@ def _block(
     Returns int64 [B] and (int64 [B, K], float64 [B, K]) with K = min(width, U), best first, ties by
     first row.
     """
-    vectors = candidates.vectors
-    weights = candidates.weights
-    count = min(width, len(vectors))
+    names, first, weights = candidates.names, candidates.first, candidates.weights
+    count = min(width, len(candidates))
     above = np.zeros(len(images), dtype=np.int64)
     best = np.full((len(images), count), -1, dtype=np.int64)
     best_sim = np.full((len(images), count), -np.inf)
@@ -124,11 +81,11 @@ def _block(
         rows, columns = sifted.near
         other = columns != own_group[rows]
         rows, columns = rows[other], columns[other]
-        higher = exact_sim_pairs(images, rows, vectors, columns) > own_sim[rows]
+        higher = exact_sim_pairs(images, rows, names, first[columns]) > own_sim[rows]
         np.add.at(above, rows[higher], weights[columns[higher]])
         rows, columns = sifted.top
         if len(rows):
-            sims = exact_sim_pairs(images, rows, vectors, columns)
+            sims = exact_sim_pairs(images, rows, names, first[columns])
             good = sims >= best_sim[rows, -1]  # few, once earlier blocks have set a mark
             best, best_sim = _merge(best, best_sim, rows[good], columns[good], sims[good])
     return above, (best, best_sim)
@@ -160,7 +117,7 @@ def _names_of(
     The best `width` names lie within the best `width` distinct vectors: a vector outside has that
     many before it, each with a first row that comes before all of the outside vector's rows.
     """
-    if len(candidates.vectors) == len(candidates.group):
+    if len(candidates) == len(candidates.group):
         return best, best_sim
     nearest = np.empty((len(best), width), dtype=np.int64)
     nearest_sim = np.empty((len(best), width))

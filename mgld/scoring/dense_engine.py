@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mgld.scoring.distinct import DistinctNames
 from mgld.scoring.engine import NAME_BLOCK, Sifted, best_of, thresholds, top_floor
 from mgld.scoring.exact import float32_error_bound
 
@@ -21,27 +22,26 @@ class DenseEngine:
     """Blocks of images times blocks of names, on the CPU or one GPU.
 
     The CPU product is NumPy's: always full float32 (torch may be set to use bfloat16 there), and
-    memmaps need no copy. On a GPU the names stay in device memory.
+    memmaps need no copy, but for blocks with repeated names. On a GPU the names stay in device
+    memory.
     """
 
     sorted_by_own = False
 
-    def __init__(self, names: NDArray[np.float32], weights: NDArray[np.int64], device: str) -> None:
+    def __init__(self, names: DistinctNames, device: str) -> None:
         if device == "cuda":
             _check_cuda()
         self.image_block = 512 if device == "cpu" else 4096
         self._device = torch.device(device)
-        self._names = names
-        self._bound = float32_error_bound(names.shape[1])
+        self._bound = float32_error_bound(names.names.shape[1])
         self._blocks = [
             (start, min(start + NAME_BLOCK, len(names)))
             for start in range(0, len(names), NAME_BLOCK)
         ]
-        self._on_device = (
-            [torch.tensor(names[start:stop]).to(self._device) for start, stop in self._blocks]
-            if device == "cuda"
-            else []
-        )
+        blocks = (names.block(start, stop) for start, stop in self._blocks)
+        self._on_host = list(blocks) if device == "cpu" else []
+        self._on_device = [torch.tensor(block).to(self._device) for block in blocks]
+        weights = names.weights
         self._heavy = np.flatnonzero(weights > 1)
         self._extra = weights[self._heavy] - 1
 
@@ -54,7 +54,7 @@ class DenseEngine:
         best = np.full((len(images), count), -np.inf, dtype=np.float32)
         for index, (start, stop) in enumerate(self._blocks):
             if on_device is None:
-                sims = torch.from_numpy(np.matmul(images, self._names[start:stop].T))
+                sims = torch.from_numpy(np.matmul(images, self._on_host[index].T))
             else:
                 with _full_float32():
                     sims = on_device @ self._on_device[index].T

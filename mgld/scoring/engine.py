@@ -33,9 +33,9 @@ class Sifted:
 class Engine(Protocol):
     """A fast way to look at every pair of images and names.
 
-    Built from names float32 [U, d] and their weights int64 [U] (how many candidates share the
-    vector). image_block: images per call of `sift`. sorted_by_own: whether it is faster when the
-    images of a block have similar own similarities.
+    Built from `DistinctNames`: the names below are their U vectors, each counted by its weight,
+    the number of candidates that share it. image_block: images per call of `sift`. sorted_by_own:
+    whether it is faster when the images of a block have similar own similarities.
     """
 
     image_block: int

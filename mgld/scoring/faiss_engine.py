@@ -15,6 +15,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from mgld.scoring.distinct import DistinctNames
 from mgld.scoring.engine import NAME_BLOCK, Sifted, best_of, thresholds, top_floor
 from mgld.scoring.exact import float32_error_bound
 
@@ -29,13 +30,15 @@ class FaissEngine:
     image_block = 256
     sorted_by_own = True
 
-    def __init__(self, names: NDArray[np.float32], weights: NDArray[np.int64]) -> None:
-        self._bound = float32_error_bound(names.shape[1])
-        self._weights = weights
+    def __init__(self, names: DistinctNames) -> None:
+        dim = names.names.shape[1]
+        self._bound = float32_error_bound(dim)
+        self._weights = names.weights
         self._indexes = []
         for start in range(0, len(names), NAME_BLOCK):
-            index = faiss.IndexFlatIP(names.shape[1])
-            index.add(np.ascontiguousarray(names[start : start + NAME_BLOCK]))
+            index = faiss.IndexFlatIP(dim)
+            block = names.block(start, min(start + NAME_BLOCK, len(names)))
+            index.add(np.ascontiguousarray(block))
             self._indexes.append((start, index))
 
     def sift(
