@@ -7,7 +7,6 @@ import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
-from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -33,9 +32,7 @@ _SIGNS: Final = {**{chr(code): chr(0x2400 + code) for code in range(32)}, "\n": 
 
 
 def write_audit(audit: Audit, out_file: Path) -> None:
-    """Write the page. ValueError: jinja2 is not installed."""
-    if find_spec("jinja2") is None:
-        raise ValueError("the page needs jinja2: install with `pip install 'mgld[report]'`")
+    """Write the page."""
     context = _context(audit)
     text = _environment().get_template("audit.html").render(context)
     write_text_atomically(out_file, text)

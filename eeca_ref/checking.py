@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from eeca_ref.libraries import missing_libraries
 from eeca_ref.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -89,10 +90,10 @@ class _Look:
         self.found = Checked(recipe)
 
     def at_all(self, world_size: int | None) -> Checked:
-        from eeca_ref import assembling, checking_data, checking_model
+        from eeca_ref import assembling, checking_data
 
         recipe, problems = self.recipe, self.found.problems
-        problems += checking_model.library_problems(recipe)
+        problems += missing_libraries(recipe)
         parts = [p for p in ("start", "vision", "language_model") if getattr(recipe.model, p)]
         parts_there = [self._part(part) for part in parts]  # all of them, to name all problems
         source = self._try(lambda: assembling.open_source(recipe), "data: ")

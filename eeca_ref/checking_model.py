@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,25 +80,6 @@ def warm_start_problems(recipe: Recipe, folder: Path, config: EecaConfig) -> lis
                 "in model.new)"
             )
     return problems
-
-
-def library_problems(recipe: Recipe) -> list[str]:
-    """Libraries that the recipe's run needs and that are not installed."""
-    needed = [("deepspeed", True), ("tensorboard", recipe.log.tensorboard)]
-    problems = [
-        f"{name} is not installed: pip install 'mgld[train]'"
-        for name, used in needed
-        if used and find_spec(name) is None
-    ]
-    others = [
-        ("wandb", recipe.log.wandb is not None, "log.wandb"),
-        ("flash_attn", recipe.engine.attention == "flash_attention_2", "engine.attention"),
-    ]
-    return problems + [
-        f"{name} is not installed, but {key} wants it"
-        for name, used, key in others
-        if used and find_spec(name) is None
-    ]
 
 
 def _shapes_of(config: EecaConfig) -> Shapes:

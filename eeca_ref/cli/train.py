@@ -32,10 +32,12 @@ def train(recipe: str, sets: tuple[str, ...], out: Path | None, fresh: bool) -> 
     """
     from eeca_ref.cli._quiet import quiet_transformers
     from eeca_ref.cli._ranks import only_main_speaks, rank
+    from eeca_ref.libraries import require_libraries
     from eeca_ref.recipes import load_recipe
 
     resolved = load_recipe(recipe, sets)
     folder = out or Path("out") / resolved.name
+    require_libraries(resolved)
     quiet_transformers()
     from eeca_ref.training.run import train as run
 

@@ -77,6 +77,7 @@ def grade(
     from mgld.evaluate.grading import LEDGER_FILE, grade_run
     from mgld.evaluate.judges import JudgeOptions, load_judge
     from mgld.llm.settings import LlmSettings
+    from mgld.report.evaluation import write_evaluation_report
     from mgld.report.evaluation_read import is_report_of
 
     llm = {**take_llm_settings(options), "prices": options["prices"]}
@@ -101,7 +102,7 @@ def grade(
         progress.end()
     metrics, page = graded.metrics, run / "report.html"
     if not is_report_of(page, metrics):
-        _write_report(run, judge.id, page)
+        write_evaluation_report(run, judge.id, page)
     if as_json:
         click.echo(metrics.model_dump_json(indent=1))
         return
@@ -117,17 +118,3 @@ def grade(
     click.echo(f"{graded.judged:,} judged now, {graded.before:,} before: {graded.verdicts_path}")
     if page.is_file():
         click.echo(f"report: {page}")
-
-
-def _write_report(run: Path, judge: str, page: Path) -> None:
-    """The page, where what it needs is installed: verdicts and metrics are there without it."""
-    from mgld.report.evaluation import write_evaluation_report
-    from mgld.report.page import require_packages
-
-    try:
-        require_packages()
-    except ValueError as error:
-        page.unlink(missing_ok=True)  # it would speak of other verdicts
-        click.echo(f"note: no report was written: {error}", err=True)
-        return
-    write_evaluation_report(run, judge, page)

@@ -94,6 +94,7 @@ def probe(
     from mgld.evaluate.probe import DESCRIBED_FILE
     from mgld.evaluate.probe import probe as run_probe
     from mgld.llm.settings import LlmSettings
+    from mgld.report.probe import write_probe_report
 
     subsets = subsets or ("test",)
     settings = AnswerSettings.model_validate(asking_settings(options))
@@ -128,7 +129,8 @@ def probe(
             retry_errors=retry_errors,
             progress=progress,
         )
-    page = _write_report(out)
+    page = out / "report.html"
+    write_probe_report(out, page)
     if as_json:
         click.echo(result.model_dump_json(indent=1))
         return
@@ -136,24 +138,7 @@ def probe(
     for line in [*_lines(result), *shown_cases]:
         click.echo("".join(letter if letter.isprintable() else "?" for letter in line))
     click.echo(f"written to {out}/probe.json")
-    if page is not None:
-        click.echo(f"report: {page}")
-
-
-def _write_report(out: Path) -> Path | None:
-    """The page, where what it needs is installed: the result is there without it."""
-    from mgld.report.page import require_packages
-    from mgld.report.probe import write_probe_report
-
-    page = out / "report.html"
-    try:
-        require_packages()
-    except ValueError as error:
-        page.unlink(missing_ok=True)  # it would speak of another result
-        click.echo(f"note: no report was written: {error}", err=True)
-        return None
-    write_probe_report(out, page)
-    return page
+    click.echo(f"report: {page}")
 
 
 def _lines(result: ProbeResult) -> list[str]:

@@ -22,7 +22,6 @@ from mgld.report.page import (
     environment,
     is_procedural,
     plot,
-    require_packages,
     style_sheet,
 )
 from mgld.report.pictures import Album
@@ -45,9 +44,8 @@ def write_annotations(build_dir: str | Path, out_file: str | Path) -> Annotation
     """Write the page of a build's annotations to `out_file`; returns the numbers on it.
 
     One HTML page that loads nothing and whose only script leafs through the records. Raises what
-    `read_annotations` raises; ValueError where the packages of the `report` extra are missing.
+    `read_annotations` raises.
     """
-    require_packages()
     view = BuildView(build_dir)
     found = read_annotations(view)
     text = (

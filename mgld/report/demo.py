@@ -58,11 +58,10 @@ def run_demo(
     from mgld.build import BuildConfig, BuildView, build_dataset
     from mgld.figures import rank_auc, read_records
     from mgld.report.demo_evaluation import evaluate_demo, probe_demo
-    from mgld.report.page import require_packages, write_report
+    from mgld.report.page import write_report
     from mgld.world import read_ground_truth
 
     began = time.monotonic()
-    require_packages()  # before the minutes of building, not after them
     config = BuildConfig(source=f"world:{landmarks}", encoder="nano", seed=seed)
     build_dataset(config, out, workers=workers, progress=progress)
     view = BuildView(out)

@@ -15,7 +15,7 @@ from mgld.report.evaluation_cases import CaseData, case_data
 from mgld.report.evaluation_figures import draw_run, run_plots
 from mgld.report.evaluation_pictures import MAX_CHARACTERS, Pictures, read_pictures
 from mgld.report.evaluation_read import Evaluated, read_evaluated
-from mgld.report.page import environment, require_packages, style_sheet
+from mgld.report.page import environment, style_sheet
 from mgld.report.viewer import viewer_script
 
 if TYPE_CHECKING:
@@ -43,10 +43,8 @@ def write_evaluation_report(
     judge: whose verdicts, by id; None: the only one's. images: with a thumbnail of each question's
     picture out of the dataset, up to a limit that the page states.
 
-    Raises what `read_evaluated` raises; ValueError where the packages of the `report` extra are not
-    installed.
+    Raises what `read_evaluated` raises.
     """
-    require_packages()
     found = read_evaluated(Path(run), judge)
     pictures = Pictures()
     if images:
@@ -63,7 +61,6 @@ def write_evaluation_report(
 
 def write_evaluation_figures(run: str | Path, judge: str | None, folder: str | Path) -> list[Path]:
     """Write every figure of a graded run as SVG, PNG and CSV into `folder`; the files written."""
-    require_packages()
     drawings = draw_run(read_evaluated(Path(run), judge).metrics)
     return [path for drawing in drawings for path in drawing.save(Path(folder))]
 

@@ -6,7 +6,6 @@ import datetime
 import math
 import os
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -59,10 +58,8 @@ def write_report(build_dir: str | Path, out_file: str | Path) -> None:
 
     The same build gives the same page but for the date in its footer; the code that loads the
     build names the folder as `build_dir` does. FileNotFoundError where
-    `build_dir` is not a build or one of its stages has not run, ValueError where the packages of
-    the `report` extra are not installed.
+    `build_dir` is not a build or one of its stages has not run.
     """
-    require_packages()
     view = BuildView(build_dir)
     context = _context(view, Path(build_dir)) | {"evaluation": _evaluation(view, Path(out_file))}
     text = (
@@ -75,18 +72,8 @@ def write_report(build_dir: str | Path, out_file: str | Path) -> None:
 
 def write_figures(build_dir: str | Path, folder: str | Path) -> list[Path]:
     """Write every figure of a build as SVG, PNG and CSV into `folder`; the files written."""
-    require_packages()
     drawings = draw_build(BuildView(build_dir))
     return [path for drawing in drawings for path in drawing.save(Path(folder))]
-
-
-def require_packages() -> None:
-    """ValueError naming the command that installs what a report needs, if it is not installed."""
-    missing = [name for name in ("jinja2", "matplotlib") if find_spec(name) is None]
-    if missing:
-        raise ValueError(
-            f"a report needs {' and '.join(missing)}: install with `pip install 'mgld[report]'`"
-        )
 
 
 def environment() -> Any:

@@ -17,7 +17,7 @@ from mgld.files import write_text_atomically
 from mgld.report.evaluation import level_colours
 from mgld.report.evaluation_cases import CaseData, Cutter, answer_row, case_row, pack
 from mgld.report.evaluation_pictures import MAX_CHARACTERS, Pictures, read_pictures
-from mgld.report.page import environment, plot, require_packages, style_sheet
+from mgld.report.page import environment, plot, style_sheet
 from mgld.report.probe_read import MisalignedCase, Probed, read_probe
 from mgld.report.viewer import viewer_script
 
@@ -31,10 +31,8 @@ def write_probe_report(folder: str | Path, out: str | Path) -> None:
     The misaligned landmarks have their pictures, where the dataset is there, up to a limit that
     the page states.
 
-    Raises what `read_probe` raises; ValueError where the packages of the `report` extra are not
-    installed.
+    Raises what `read_probe` raises.
     """
-    require_packages()
     found = read_probe(Path(folder))
     text = (
         environment()
@@ -46,7 +44,6 @@ def write_probe_report(folder: str | Path, out: str | Path) -> None:
 
 def write_probe_figures(folder: str | Path, into: str | Path) -> list[Path]:
     """Write every figure of a finished probe as SVG, PNG and CSV into `into`; the files written."""
-    require_packages()
     tables = read_probe(Path(folder)).result.tables
     drawings = [draw_misalignment(tables)]
     drawings += [draw_probe_table(table, number=k) for k, table in enumerate(tables)]

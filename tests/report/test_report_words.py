@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from click.testing import CliRunner
 
-from mgld.cli import main
-from mgld.report import page
 from mgld.report.words import licence_name, number, percent, plural, signed, web_address
 
 
@@ -53,11 +50,3 @@ def test_licences(given, shown):
 )
 def test_only_web_addresses_become_links(text):
     assert web_address(text) is None
-
-
-def test_a_missing_package_is_named_before_anything_is_built(monkeypatch, tmp_path):
-    monkeypatch.setattr(page, "find_spec", lambda name: None if name == "jinja2" else object())
-    result = CliRunner().invoke(main, ["demo", "--out", str(tmp_path / "demo")])
-    assert result.exit_code == 1
-    assert "mgld[report]" in result.output
-    assert not (tmp_path / "demo").exists()
