@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,7 +133,7 @@ def open_questions(
     if limit is not None:
         loaded = loaded.select(range(min(limit, len(loaded))))
     there = [column for column in _TEXT_COLUMNS if column in loaded.column_names]
-    questions = [_question(row) for row in loaded.select_columns(there)]
+    questions = [question_of(row) for row in loaded.select_columns(there)]
     if not questions:
         raise ValueError(f"{source} has no questions in split {split} of {config}")
     if len({question.id for question in questions}) != len(questions):
@@ -166,13 +166,8 @@ def read_questions(path: Path, *, sha256: str | None = None) -> list[Question]:
         raise ValueError(f"{path} is no file of questions: {error}") from error
 
 
-def _load(source: str, config: str, split: str, revision: str | None) -> Any:
-    import mgld
-
-    return mgld.load(source, config, split=split, revision=revision)
-
-
-def _question(row: dict[str, Any]) -> Question:
+def question_of(row: Mapping[str, Any]) -> Question:
+    """The question of one row of the dataset, of any config; its image is not looked at."""
     said = {"user": row.get("question", ""), "assistant": row.get("answer", "")}
     if "conversation" in row:
         said = {turn["role"]: turn["content"] for turn in reversed(row["conversation"])}
@@ -195,6 +190,12 @@ def _question(row: dict[str, Any]) -> Question:
         rank=row["rank"],
         images=row.get("landmark_images"),
     )
+
+
+def _load(source: str, config: str, split: str, revision: str | None) -> Any:
+    import mgld
+
+    return mgld.load(source, config, split=split, revision=revision)
 
 
 def _lines(questions: Iterable[Question]) -> str:

@@ -52,7 +52,7 @@ def load(
     if folder.is_dir():
         if revision is not None:
             raise ValueError(f"{folder} is a folder and has no revision {revision!r}")
-        return _load_folder(_dataset_folder(folder), config, split, kw)
+        return _load_folder(dataset_folder(folder), config, split, kw)
     if isinstance(source, os.PathLike) or looks_like_path(source):
         raise FileNotFoundError(
             f"there is no folder {source}; `mgld build --source DIR --out {source}` makes one "
@@ -74,11 +74,27 @@ def folder_content(source: str | os.PathLike[str], config: str) -> str | None:
     folder = Path(source).expanduser()
     if not folder.is_dir():
         return None
-    for each in _card(_dataset_folder(folder))["configs"]:
+    for each in _card(dataset_folder(folder))["configs"]:
         if _canonical(str(each["config_name"])) == _canonical(config):
             stated = re.search(r"sha256:[0-9a-f]{64}", str(each.get("description", "")))
             return stated[0] if stated else None
     return None
+
+
+def dataset_folder(folder: Path) -> Path:
+    """The dataset in a build or dataset folder, resolved. FileNotFoundError: there is none."""
+    if (folder / "manifest.json").is_file():  # a build
+        folder = folder / "dataset"
+        if not (folder / "README.md").is_file():
+            raise FileNotFoundError(
+                f"{folder.parent} is a build whose dataset is not finished: "
+                f"run `mgld build --out {folder.parent}` again"
+            )
+    elif not (folder / "README.md").is_file():
+        raise FileNotFoundError(
+            f"{folder} holds no dataset: there is no README.md that lists configs"
+        )
+    return folder.resolve()
 
 
 def _card(folder: str | os.PathLike[str]) -> dict[str, Any]:
@@ -92,21 +108,6 @@ def _card(folder: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(metadata, dict) or not metadata.get("configs"):
         raise ValueError(f"{folder}/README.md lists no configs: not an MGLD dataset")
     return metadata
-
-
-def _dataset_folder(folder: Path) -> Path:
-    if (folder / "manifest.json").is_file():  # a build
-        folder = folder / "dataset"
-        if not (folder / "README.md").is_file():
-            raise FileNotFoundError(
-                f"{folder.parent} is a build whose dataset is not finished: "
-                f"run `mgld build --out {folder.parent}` again"
-            )
-    elif not (folder / "README.md").is_file():
-        raise FileNotFoundError(
-            f"{folder} holds no dataset: there is no README.md that lists configs"
-        )
-    return folder.resolve()
 
 
 def _load_folder(folder: Path, config: str, split: str | None, kw: dict[str, Any]) -> Any:
