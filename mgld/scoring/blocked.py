@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mgld.scoring.distinct import DistinctNames, distinct
-from mgld.scoring.engine import Engine
+from mgld.scoring.engine import Engine, SumsExactly
 from mgld.scoring.exact import exact_sim_pairs
 from mgld.scoring.scores import Scores, assemble
 
@@ -30,7 +30,11 @@ def blocked_scores(
     engine = _engine(backend, candidates)
     own_group = candidates.group[own]
     total = len(images)
-    sim = exact_sim_pairs(images, np.arange(total), names, own)
+    sim = np.empty(total)
+    for start in range(0, total, engine.image_block):
+        part = slice(start, start + engine.image_block)
+        every = np.arange(len(images[part]))
+        sim[part] = _sims(engine, images[part], every, candidates, own_group[part])
     rank = np.empty(total, dtype=np.int64)
     width = min(max(k, 2), len(names))  # two: the margin needs the best other name
     nearest = np.empty((total, width), dtype=np.int64)
@@ -52,10 +56,26 @@ def _engine(backend: str, candidates: DistinctNames) -> Engine:
         from mgld.scoring.faiss_engine import FaissEngine
 
         return FaissEngine(candidates)
+    if backend == "cuda":
+        from mgld.scoring.cuda_engine import cuda_engine
+
+        return cuda_engine(candidates)
     from mgld.scoring.dense_engine import DenseEngine
 
-    device = "cuda" if backend == "cuda" else "cpu"
-    return DenseEngine(candidates, device)
+    return DenseEngine(candidates, "cpu")
+
+
+def _sims(
+    engine: Engine,
+    images: NDArray[np.float32],
+    rows: Int64,
+    candidates: DistinctNames,
+    columns: Int64,
+) -> Float64:
+    """Exact similarities float64 [n] of pairs, by the engine if it can sum exactly itself."""
+    if isinstance(engine, SumsExactly):
+        return engine.exact_sims(images, rows, columns)
+    return exact_sim_pairs(images, rows, candidates.names, candidates.first[columns])
 
 
 def _block(
@@ -71,7 +91,7 @@ def _block(
     Returns int64 [B] and (int64 [B, K], float64 [B, K]) with K = min(width, U), best first, ties by
     first row.
     """
-    names, first, weights = candidates.names, candidates.first, candidates.weights
+    weights = candidates.weights
     count = min(width, len(candidates))
     above = np.zeros(len(images), dtype=np.int64)
     best = np.full((len(images), count), -1, dtype=np.int64)
@@ -81,11 +101,11 @@ def _block(
         rows, columns = sifted.near
         other = columns != own_group[rows]
         rows, columns = rows[other], columns[other]
-        higher = exact_sim_pairs(images, rows, names, first[columns]) > own_sim[rows]
+        higher = _sims(engine, images, rows, candidates, columns) > own_sim[rows]
         np.add.at(above, rows[higher], weights[columns[higher]])
         rows, columns = sifted.top
         if len(rows):
-            sims = exact_sim_pairs(images, rows, names, first[columns])
+            sims = _sims(engine, images, rows, candidates, columns)
             good = sims >= best_sim[rows, -1]  # few, once earlier blocks have set a mark
             best, best_sim = _merge(best, best_sim, rows[good], columns[good], sims[good])
     return above, (best, best_sim)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,9 +12,6 @@ from numpy.typing import NDArray
 from mgld.scoring.distinct import DistinctNames
 from mgld.scoring.engine import NAME_BLOCK, Sifted, best_of, thresholds, top_floor
 from mgld.scoring.exact import float32_error_bound
-
-# Settings outside torch that make cuBLAS compute "float32" products in less than float32.
-_REDUCED_PRECISION_SWITCHES = ("NVIDIA_TF32_OVERRIDE", "CUBLAS_EMULATE_SINGLE_PRECISION")
 
 
 class DenseEngine:
@@ -29,8 +25,6 @@ class DenseEngine:
     sorted_by_own = False
 
     def __init__(self, names: DistinctNames, device: str) -> None:
-        if device == "cuda":
-            _check_cuda()
         self.image_block = 512 if device == "cpu" else 4096
         self._device = torch.device(device)
         self._bound = float32_error_bound(names.names.shape[1])
@@ -87,19 +81,6 @@ def _pairs(mask: torch.Tensor, start: int) -> tuple[NDArray[np.int64], NDArray[n
     """Positions of the true elements, columns counted from `start`."""
     rows, columns = (x.cpu().numpy() for x in torch.nonzero(mask, as_tuple=True))
     return rows, columns + start
-
-
-def _check_cuda() -> None:
-    if not torch.cuda.is_available():
-        raise ValueError(
-            "backend 'cuda': this torch finds no CUDA device; use backend 'cpu' or 'auto'"
-        )
-    for switch in _REDUCED_PRECISION_SWITCHES:
-        if os.environ.get(switch, "0") != "0":
-            raise ValueError(
-                f"backend 'cuda': {switch} is set, which takes away the float32 precision that "
-                "exact ranks rely on; unset it, or use backend 'cpu'"
-            )
 
 
 @contextmanager

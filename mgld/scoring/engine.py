@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,17 @@ class Engine(Protocol):
         self, images: NDArray[np.float32], own_sim: NDArray[np.float64], count: int
     ) -> Iterator[Sifted]:
         """Sift all names for images float32 [B, d] with own_sim float64 [B], block by block."""
+        ...
+
+
+@runtime_checkable
+class SumsExactly(Protocol):
+    """An engine that computes `exact.exact_sim_pairs` itself, to the same bits."""
+
+    def exact_sims(
+        self, images: NDArray[np.float32], rows: NDArray[np.int64], columns: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Sim float64 [n] of images[rows[i]], of float32 [B, d], and the names columns[i]."""
         ...
 
 

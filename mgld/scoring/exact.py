@@ -79,6 +79,11 @@ def exact_sim_pairs(a: Float32, a_rows: Int64, b: Float32, b_rows: Int64) -> Flo
     return result
 
 
+def tail_slack(dim: int) -> float:
+    """How far the computed `tail` of `_sum_products` is from the exact one, at most."""
+    return dim * dim * 2.0**-103
+
+
 def _sum_products(a: Float32, b: Float32) -> Float64:
     """`math.fsum` of each row of a * b, vectorised where the rounding is certain.
 
@@ -109,7 +114,7 @@ def _sum_products(a: Float32, b: Float32) -> Float64:
         head = q.sum(axis=1)
         np.subtract(products, q, out=q)
         tail = q.sum(axis=1)
-    slack = dim * dim * 2.0**-103
+    slack = tail_slack(dim)
     low: Float64 = head + np.nextafter(tail - slack, -np.inf)
     high = head + np.nextafter(tail + slack, np.inf)
     for row in np.flatnonzero(~fits | (low != high)):
