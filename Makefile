@@ -18,7 +18,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "installing the pinned versions into $(VENV) (a few minutes, about 5 GB, once)"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv==$$(sed -n 's/^uv==//p' constraints.txt)"
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[train,docs,dev]'
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[train,ray,docs,dev]'
 	touch $(STAMP)
 
 lmms: $(LMMS_STAMP)  ## lmms-eval in an environment of its own over .venv (40 MB, seconds), for its tests

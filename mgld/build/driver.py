@@ -7,43 +7,32 @@ manifest. A build that stops at any moment goes on where it was when the same ca
 from __future__ import annotations
 
 import errno
-import platform
 import secrets
 import shutil
 import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FrameType
 
 from mgld.build.annotating import fetch_replies, reopen_errors, require_endpoint
 from mgld.build.config import BuildConfig, save_config
+from mgld.build.environment import environment
 from mgld.build.facts import learn_facts
 from mgld.build.folder import WORK_FOLDER, locked, open_folder, prune, publish
 from mgld.build.manifest import STAGE_NAMES, Manifest, ShardEntry, fingerprint
 from mgld.build.plan import Context, Step, plan_step, require_before, shard_task, step_settings
 from mgld.build.progress import Progress, SilentProgress
-from mgld.build.runner import Runner, TaskError, local_runner
-from mgld.build.shards import make_shard
+from mgld.build.runner import TaskError
 from mgld.build.source import SourceIndex, require_source
 from mgld.build.stages import STEPS
 from mgld.build.stages.catalog import listed
+from mgld.build.workplace import LOCAL, Workplace, open_workplace
 from mgld.files import write_text_atomically
 from mgld.scoring import default_test_size
 
 SOURCE_FOLDER = "source"
-PACKAGES = (
-    "mgld",
-    "torch",
-    "open_clip_torch",
-    "transformers",
-    "numpy",
-    "pillow",
-    "pyarrow",
-    "faiss-cpu",
-)
 
 
 class BuildError(RuntimeError):
@@ -63,7 +52,9 @@ def build_dataset(
     out: str | Path,
     *,
     stages: Sequence[str] = STAGE_NAMES,
-    workers: int = 1,
+    workers: int | None = None,
+    runner: str = LOCAL,
+    exchange: str | None = None,
     progress: Progress | None = None,
     retry_errors: bool = False,
     send: bool = True,
@@ -71,10 +62,12 @@ def build_dataset(
     """Build, or bring up to date, the dataset of `config.source` in the folder `out`.
 
     Makes what is missing or no longer fits its inputs and settings, and nothing else. `stages`:
-    only these, the ones before them must be complete. `workers`: processes; 1 is this one. The
-    result does not depend on it. `retry_errors`: annotations that ended in an error are made again,
-    a model's replies for them asked anew. `send`: False asks a model nothing, its replies must be
-    in the ledger. Returns the manifest.
+    only these, the ones before them must be complete. `workers`: processes; None: this one, and on
+    Ray as many as fit. `runner`: `local`, `ray` or `ray://HOST:PORT` (docs/cluster.md); on Ray
+    `out` is a folder that all machines see, or `exchange` an fsspec URL that they all reach. The
+    result depends on none of these. `retry_errors`: annotations that ended in an error are made
+    again, a model's replies for them asked anew. `send`: False asks a model nothing, its replies
+    must be in the ledger. Returns the manifest.
 
     ValueError: a folder that is no build, another build running in it, a stage that lacks what it
     reads, or sizes that the catalog cannot fill. FileNotFoundError: no source. OSError: a full
@@ -96,15 +89,15 @@ def build_dataset(
             require_source(config.source_root(root))
         source = SourceIndex(root, config.source_root(root))
         steps = [step for step in STEPS.values() if step.stage in stages]
-        packages = _environment()
-        environment = fingerprint(packages)[:12]
-        with local_runner(workers) as runner:
+        packages = environment()
+        made_in = fingerprint(packages)[:12]
+        with open_workplace(runner, workers, exchange, config, progress) as place:
             if send and {"qa", "entities"} & set(stages):
                 require_endpoint(config, root)
             # Before the source, which can take hours to draw or to hash.
-            facts = learn_facts(config, stages, root, environment, runner)
-            _write_world(config, root, workers, progress)
-            source.refresh(runner, progress)
+            facts = learn_facts(config, stages, root, made_in, place.runner)
+            _write_world(config, root, workers or 1, progress)
+            source.refresh(place.runner, progress)
             context = Context(root, config, facts, manifest, source)
             for step in steps[:1]:
                 require_before(step, context, STEPS)
@@ -113,14 +106,14 @@ def build_dataset(
             # Nothing speaks against the call. The facts first: between the two files, a kill leaves
             # facts that what is there does not fit, and never ones that it only seems to fit.
             source.remember()
-            manifest.environments[environment] = packages
+            manifest.environments[made_in] = packages
             manifest.facts = facts
             manifest.save(root)
             save_config(config, root)
             for step in steps:
                 if retry_errors:
                     reopen_errors(step, context)
-                _run_step(step, context, runner, progress, environment, send)
+                _run_step(step, context, place, progress, made_in, send)
                 if step.stage == "catalog" and "splits" in stages:
                     _require_sizes(context)
         _drop_environments(manifest)
@@ -208,9 +201,9 @@ def _write_world(config: BuildConfig, root: Path, workers: int, progress: Progre
 def _run_step(
     step: Step,
     context: Context,
-    runner: Runner,
+    place: Workplace,
     progress: Progress,
-    environment: str,
+    made_in: str,
     send: bool,
 ) -> None:
     """Make the shards of one step that are missing or stale, and drop those no longer wanted."""
@@ -229,13 +222,13 @@ def _run_step(
     try:
         fetch_replies(step, tasks, progress, send=send)
         progress.start(step.key, len(todo), len(plan))
-        for task, output in runner.run(make_shard, tasks, lambda _, rows: progress.rows(rows)):
+        for task, output in place.make(step, tasks, todo, manifest, progress.rows):
             shard = by_id[task.shard]
             files = publish(output, task, root / step.stage)
             manifest.stage(step.stage).shards[task.shard] = ShardEntry(
                 inputs=shard.inputs,
                 settings=shard.settings,
-                environment=environment,
+                environment=made_in,
                 files=files,
                 rows=output.made.rows,
                 counts=output.made.counts,
@@ -270,17 +263,6 @@ def _require_sizes(context: Context) -> None:
             f"{asked}: {landmarks} landmarks less {test} test records leave at most "
             f"{max(landmarks - test, 0)} training records; see --sizes and --test-size"
         )
-
-
-def _environment() -> dict[str, str]:
-    """Versions and machine type, on which vectors depend (docs/definitions.md, "Exactness")."""
-    found = {"python": platform.python_version(), "machine": platform.machine()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
 
 
 def _drop_environments(manifest: Manifest) -> None:

@@ -60,7 +60,7 @@ def publish(output: ShardOutput, task: ShardTask, folder: Path) -> dict[str, Fil
     for name in output.files:
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        (task.work / name).replace(target)
+        (output.folder / name).replace(target)
     return {f"{task.stage}/{name}": entry for name, entry in output.files.items()}
 
 

@@ -52,7 +52,8 @@ class Step:
     `after`: the steps that must be complete before `shards` can be listed. `seals`: files of the
     stage that vouch for it as a whole; they are removed before a shard of the step is remade.
     `requests`: what a model is asked for a shard, where the annotator is one; the driver has it
-    answered before `make` is called.
+    answered before `make` is called. `portable`: `make` needs nothing of the build but `reads`, and
+    that is little beside its work: a machine may make it that does not see the build folder.
     """
 
     stage: str
@@ -64,6 +65,7 @@ class Step:
     make: Make
     seals: tuple[str, ...] = ()
     requests: Callable[[ShardTask], Iterator[Request]] | None = None
+    portable: bool = False
 
     @property
     def key(self) -> str:

@@ -54,15 +54,19 @@ class TaskError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class _Failure:
-    """An exception on its way from a worker to the driver; exceptions may not be picklable."""
+class Failure:
+    """An exception on its way from a worker to the driver; exceptions may not be picklable.
+
+    `gist`: what it says and where; `errno`, `details`: as in TaskError.
+    """
 
     gist: str
     errno: int | None
     details: str
 
     @classmethod
-    def of(cls, error: Exception) -> _Failure:
+    def of(cls, error: Exception) -> Failure:
+        """What is to be told of an exception that was caught."""
         frame = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}"
         gist = f"{type(error).__name__}: {error} ({where})"
@@ -71,6 +75,7 @@ class _Failure:
         return cls(gist, getattr(error, "errno", None), details)
 
     def raise_for(self, task: Task) -> None:
+        """Raise it in the driver as a TaskError."""
         raise TaskError(f"{task.label}: {self.gist}", errno=self.errno, details=self.details)
 
 
@@ -101,7 +106,7 @@ class InlineRunner:
             try:
                 result = function(task, lambda rows, task=task: on_rows(task, rows))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
             except Exception as error:
-                _Failure.of(error).raise_for(task)
+                Failure.of(error).raise_for(task)
             else:
                 yield task, result
 
@@ -231,7 +236,7 @@ def _serve(connection: Connection) -> None:
             result = function(task, lambda rows: connection.send(("rows", rows)))
             connection.send(("result", result))
         except Exception as error:
-            connection.send(("failure", _Failure.of(error)))
+            connection.send(("failure", Failure.of(error)))
 
 
 @contextmanager

@@ -8,9 +8,10 @@ then moves them to their place. So a worker that outlives its driver can spoil n
 from __future__ import annotations
 
 import os
+import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,9 @@ class Made:
 
 @dataclass(frozen=True)
 class ShardOutput:
-    """A finished shard, not yet in its place: file name relative to `work` -> content."""
+    """A finished shard, not yet in its place: file name relative to `folder` -> content."""
 
+    folder: Path
     files: dict[str, FileEntry]
     made: Made
 
@@ -79,9 +81,13 @@ Make = Callable[[ShardTask, Report], Made]
 
 
 def make_shard(task: ShardTask, report: Report) -> ShardOutput:
-    """Make one shard in `task.work`: run its step, flush its files to disk and hash them."""
+    """Make one shard below `task.work`: run its step, flush its files to disk and hash them.
+
+    Each try has a folder of its own: of two, one may be of a worker that only seemed to be dead.
+    """
     from mgld.build.stages import STEPS
 
+    task = replace(task, work=task.work / secrets.token_hex(8))
     task.work.mkdir(parents=True)
     made = STEPS[task.step].make(task, report)
     files = {}
@@ -91,7 +97,7 @@ def make_shard(task: ShardTask, report: Report) -> ShardOutput:
                 os.fsync(handle.fileno())
             name = path.relative_to(task.work).as_posix()
             files[name] = FileEntry(sha256=sha256_file(path), bytes=path.stat().st_size)
-    return ShardOutput(files, made)
+    return ShardOutput(task.work, files, made)
 
 
 def write_parquet(table: pa.Table, path: Path, *, row_group_size: int | None = None) -> None:

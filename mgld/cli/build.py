@@ -63,7 +63,20 @@ def _sizes(
     help="Only this stage; repeatable.",
 )
 @click.option(
-    "--workers", type=click.IntRange(min=1), help="Processes.  [default: cores, at most 8]"
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Processes.  [default: cores, at most 8; on Ray as many as fit]",
+)
+@click.option(
+    "--runner",
+    default="local",
+    show_default=True,
+    help="Where shards are made: local, ray or ray://HOST:PORT (docs/cluster.md).",
+)
+@click.option(
+    "--exchange",
+    metavar="URL",
+    help="On Ray, where machines that do not see --out leave files for each other: any fsspec URL.",
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Key of every draw.  [default: 0]")
 @click.option("--sizes", callback=_sizes, help="Subset sizes, e.g. 250,500.  [default: by scale]")
@@ -83,6 +96,8 @@ def build(
     config_file: Path | None,
     stages: tuple[str, ...],
     workers: int | None,
+    runner: str,
+    exchange: str | None,
     retry_errors: bool,
     as_json: bool,
     **settings: Any,
@@ -92,6 +107,7 @@ def build(
     \b
     mgld build --source world:500 --encoder nano --out out/small
     mgld build --source gldv2/ --out out/mgld --workers 8
+    mgld build --source /shared/gldv2 --out /shared/mgld --device cuda --runner ray
     mgld build --source gldv2/ --out out/mgld --annotator openai:MODEL --max-usd 20
     """
     from mgld.build import build_dataset, build_status
@@ -103,7 +119,9 @@ def build(
             config,
             out,
             stages=stages or STAGES,
-            workers=workers or default_workers(),
+            workers=workers or (default_workers() if runner == "local" else None),
+            runner=runner,
+            exchange=exchange,
             progress=progress,
             retry_errors=retry_errors,
         )

@@ -73,4 +73,5 @@ STEP = Step(
     settings=lambda config, facts: {},
     shards=shards,
     make=make,
+    portable=True,
 )

@@ -215,4 +215,5 @@ STEP = Step(
     },
     shards=shards,
     make=make,
+    portable=True,
 )

@@ -52,4 +52,5 @@ STEP = Step(
     },
     shards=shards,
     make=make,
+    portable=True,
 )

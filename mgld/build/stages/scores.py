@@ -93,4 +93,5 @@ STEP = Step(
     settings=lambda config, facts: {"nearest": NEAREST},
     shards=shards,
     make=make,
+    portable=True,
 )
