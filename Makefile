@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[train,ray,docs,dev]'
 	touch $(STAMP)
 
-lmms: $(LMMS_STAMP)  ## lmms-eval in an environment of its own over .venv (40 MB, seconds), for its tests
+lmms: $(LMMS_STAMP)  ## lmms-eval in an environment of its own over .venv (80 MB, seconds), for its tests
 
 # What it does not have is found in .venv; its own packages come first.
 $(LMMS_STAMP): $(STAMP) tests/integrations_lmms/requirements.txt

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,6 +39,19 @@ def harness_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     }
 
 
+@pytest.fixture
+def hub_env(harness_env: dict[str, str], build: Path, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A Hub on loopback instead, that has the dataset as me/mgld, tagged v1."""
+    from hub_server import HubServer
+
+    with HubServer() as hub:
+        env = {**hub.env(tmp_path / "hf"), "PYTHONPATH": harness_env["PYTHONPATH"]}
+        mgld = [sys.executable, "-c", "from mgld.cli import main; main()"]
+        push = [*mgld, "push", build, "me/mgld", "--revision-tag", "v1"]
+        subprocess.run(push, env=env, check=True, capture_output=True)
+        yield {**env, "CUDA_VISIBLE_DEVICES": ""}
+
+
 @pytest.fixture(scope="session")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A build folder with ten test questions, whose images are red, green and blue in turn."""
@@ -43,6 +59,8 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     from mgld.hub import export_dataset
 
-    made = write_build(tmp_path_factory.mktemp("lmms-data") / "build", image=coloured)
+    made = write_build(
+        tmp_path_factory.mktemp("lmms-data") / "build", image=coloured, licensed=True, sizes=[10]
+    )
     export_dataset(made, made / "dataset")
     return made

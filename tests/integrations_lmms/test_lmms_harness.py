@@ -83,7 +83,7 @@ def test_the_command_line_counts_five_draws_as_mgld_grade_does(
 
 
 def test_a_real_model_sees_the_images_and_draws_five_times(
-    harness: Path, harness_env: dict[str, str], build: Path, tmp_path: Path
+    harness: Path, hub_env: dict[str, str], build: Path, tmp_path: Path
 ) -> None:
     from tiny_vlm import make_tiny_vlm
 
@@ -100,22 +100,26 @@ def test_a_real_model_sees_the_images_and_draws_five_times(
         "batch_size": 1,
     }
     scripted = {**llava, "model": "scripted", "model_args": f"log={tmp_path / 'log'}"}
+    dummy = {**llava, "model": "dummy", "model_args": "response=Abbey of Varn 0"}
     runs = [
         {**llava, "gen_kwargs": "temperature=0,max_new_tokens=24"},
         {**llava, "limit": 2, "gen_kwargs": "max_new_tokens=6"},
         {**scripted, "repeats": 3},
         {**scripted, "env": {"MGLD_REPO": str(tmp_path / "nothing")}},
+        {**dummy, "env": {"MGLD_REPO": "me/mgld", "MGLD_REVISION": "v1"}},
+        {**dummy, "env": {"MGLD_REPO": "me/mgld", "MGLD_REVISION": "v2"}},
+        {**dummy, "env": {"MGLD_REPO": "me/nothing", "MGLD_REVISION": ""}},
     ]
     (tmp_path / "runs.json").write_text(json.dumps(runs))
     script, found = Path(__file__).with_name("lmms_runs.py"), tmp_path / "found.json"
     done = subprocess.run(
         [harness / "python", script, tmp_path / "runs.json", found],
-        env=harness_env,
+        env=hub_env,
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    greedy, drawn, thrice, nowhere = json.loads(found.read_text())
+    greedy, drawn, thrice, nowhere, by_id, *no_id = json.loads(found.read_text())
 
     # At temperature 0 it says what its image's colour is, as it does when `mgld answer` asks it.
     own = AnswerSettings(
@@ -142,3 +146,8 @@ def test_a_real_model_sees_the_images_and_draws_five_times(
     assert thrice["error"].startswith("ValueError: a level is said of 5 draws, not of 3")
     assert nowhere["error"].startswith("FileNotFoundError: there is no folder")
     assert not (tmp_path / "log").exists()
+
+    # By its Hub id, and a version of it.
+    assert _value(by_id["results"], "accuracy") == 1 / 10
+    messages = [each["error"] for each in no_id]
+    assert "v2" in messages[0] and "no dataset 'me/nothing' on the Hub" in messages[1], messages
