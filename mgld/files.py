@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +29,43 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder beside `path`; on success it takes the place of `path`, if there is one.
+
+    On any exception `path` is as it was. A SIGKILL leaves at most a `.NAME.PID.tmp` behind: the two
+    are exchanged in one step where the system can (Linux), else by two renames, between which a
+    kill leaves the former folder whole as `.NAME.PID.tmp.old`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.mkdir()
+        yield temporary
+        for each in temporary.rglob("*"):
+            if each.is_file():
+                with each.open("rb") as handle:
+                    os.fsync(handle.fileno())
+        if not path.exists():
+            temporary.rename(path)
+        elif not _exchange(temporary, path):
+            old = temporary.with_name(f"{temporary.name}.old")
+            path.rename(old)
+            temporary.rename(path)
+            shutil.rmtree(old)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Whether the two could be exchanged in one step (renameat2 of Linux, RENAME_EXCHANGE)."""
+    call = getattr(ctypes.CDLL(None), "renameat2", None)
+    at_cwd, exchange = -100, 2
+    return call is not None and not call(
+        at_cwd, os.fsencode(one), at_cwd, os.fsencode(other), exchange
+    )
 
 
 def write_text_atomically(path: Path, text: str) -> None:

@@ -36,6 +36,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "compare": ("mgld.cli.compare:compare", "Runs against each other: paired tests and effects."),
     "probe": ("mgld.cli.probe:probe", "What a model can tell of a landmark but not see."),
     "submit": ("mgld.cli.submit:submit", "Make, check and hand in leaderboard submissions."),
+    "leaderboard": (
+        "mgld.cli.leaderboard:leaderboard",
+        "The accepted submissions as a static site.",
+    ),
     "push": ("mgld.cli.push:push", "Publish a build on the Hub, whole or not at all."),
     "report": ("mgld.cli.report:report", "Render the HTML report of a build or a graded run."),
 }

@@ -7,7 +7,7 @@ together, so that several questions about one landmark do not count as that many
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -38,13 +38,20 @@ def sign_flip_p(differences: ArrayLike, codes: NDArray[np.int64]) -> float:
     if not np.array_equal(sums, np.round(sums)):
         raise ValueError("the exact test is for whole differences")
     seen = abs(round(float(np.sum(cluster_sums(differences, codes)))))
+    sizes, counts = np.unique(sums[sums > 0].astype(np.int64), return_counts=True)
+    return flip_p(dict(zip(sizes.tolist(), counts.tolist(), strict=True)), seen)
+
+
+def flip_p(counts: Mapping[int, int], seen: int) -> float:
+    """The same from how many clusters (value) have a sum of which size (key, 1 or more).
+
+    seen: how far from 0 the total is.
+    """
     # Cluster sums of the same size m together: m * (2 Binomial(k, 1/2) - k), k of them.
     distribution = np.ones(1)
-    for size, k in zip(
-        *np.unique(sums[sums > 0].astype(np.int64), return_counts=True), strict=True
-    ):
-        steps = np.zeros(2 * int(size) * int(k) + 1)
-        steps[:: 2 * int(size)] = _binomial_half(int(k))
+    for size, k in sorted(counts.items()):
+        steps = np.zeros(2 * size * k + 1)
+        steps[:: 2 * size] = _binomial_half(k)
         distribution = np.convolve(distribution, steps)
     reach = len(distribution) // 2  # distribution[reach + t] is the probability of a total of t
     far = np.abs(np.arange(-reach, reach + 1)) >= seen

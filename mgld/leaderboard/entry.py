@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
@@ -22,7 +22,7 @@ from mgld.evaluate.records import LEVELS, Answer, Question, State, Truth, Verdic
 from mgld.files import write_text_atomically
 from mgld.keyed import digest
 from mgld.leaderboard.contents import Contents
-from mgld.leaderboard.manifest import Submission
+from mgld.leaderboard.manifest import Sha256, Submission
 from mgld.leaderboard.rejudge import Rejudged
 from mgld.schema import Record
 
@@ -71,7 +71,7 @@ class Entry(Record):
     """
 
     format: Literal[1] = 1
-    bundle: str
+    bundle: Sha256
     submission: Submission
     outcomes: str
     identified: str | None
@@ -211,13 +211,16 @@ def save_entry(folder: Path, entry: Entry, questions: Sequence[Question]) -> Pat
 
 def read_entries(folder: Path) -> list[Entry]:
     """The entries of a board's folder, by file name. ValueError for a file that is none."""
-    found = []
+    return list(iter_entries(folder))
+
+
+def iter_entries(folder: Path) -> Iterator[Entry]:
+    """The same one by one: a thousand of them with all their numbers are 1 GB in memory."""
     for path in sorted((folder / "entries").glob("*.json")):
         try:
-            found.append(Entry.model_validate_json(path.read_bytes()))
+            yield Entry.model_validate_json(path.read_bytes())
         except ValidationError as error:
             raise ValueError(f"{path} is no entry of this mgld: {error}") from error
-    return found
 
 
 def read_facts(folder: Path, entry: Entry) -> list[QuestionFacts]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from mgld.report.page import environment, style_sheet
 from mgld.report.viewer import viewer_script
 
 if TYPE_CHECKING:
-    from mgld.evaluate.breakdown import Group, Trend
+    from mgld.evaluate.breakdown import Breakdowns, Group, Trend
 
 TOP_GROUPS = 12
 """Rows of a breakdown that stand open; the others are behind a fold."""
@@ -27,7 +28,7 @@ STATUS_WORDS = {"ok": "answered", "refused": "refused", "error": "error", "empty
 
 
 @dataclass(frozen=True)
-class _Follows:
+class Follows:
     """Whether the level goes with a value, as a trend says it. word: up, down, none, unknown."""
 
     title: str
@@ -81,16 +82,14 @@ def _context(found: Evaluated, pictures: Pictures, images: bool) -> dict[str, An
         "level_names": LEVELS,
         "words": level_words,
         "plots": run_plots(metrics),
-        "follows": _follows(found),
+        "follows": follows(metrics.breakdowns),
         "groups": _groups(found),
         "top": TOP_GROUPS,
         "labels": _values(found.metrics.breakdowns.label),
         "made": _values(found.metrics.breakdowns.natural_or_human_made),
         "others": found.others,
         "run": found.run,
-        "answers": [
-            (STATUS_WORDS.get(status, status), count) for status, count in metrics.answers.items()
-        ],
+        "answers": answer_counts(metrics.answers),
         "data": data,
         "facts": _facts(found, data),
         "pictures": pictures,
@@ -109,17 +108,21 @@ def level_colours() -> str:
     return ":root{" + "".join(f"--l-{name}:{colour};" for name, colour in levels.items()) + "}\n"
 
 
-def _follows(found: Evaluated) -> list[_Follows]:
+def follows(broken: Breakdowns) -> list[Follows]:
     """The trends with the value that each is about, in words a heading can take."""
-    broken = found.metrics.breakdowns
     trends = {
         "RSR": broken.rsr_trend,
         "Sim": broken.sim_trend,
         "images of the landmark": broken.images_trend,
     }
     return [
-        _Follows(title, trend, _word(trend)) for title, trend in trends.items() if trend.questions
+        Follows(title, trend, _word(trend)) for title, trend in trends.items() if trend.questions
     ]
+
+
+def answer_counts(answers: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Draws by status, the status in words."""
+    return [(STATUS_WORDS.get(status, status), count) for status, count in answers.items()]
 
 
 def _word(trend: Trend) -> str:

@@ -76,12 +76,15 @@ def write_figures(build_dir: str | Path, folder: str | Path) -> list[Path]:
     return [path for drawing in drawings for path in drawing.save(Path(folder))]
 
 
-def environment() -> Any:
-    """Jinja2 that escapes everything and stops at a missing value."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+def environment(*packages: str) -> Any:
+    """Jinja2 that escapes everything and stops at a missing value.
+
+    packages: whose templates are found besides those of `mgld.report`.
+    """
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("mgld.report"),
+        loader=ChoiceLoader([PackageLoader(each) for each in (*packages, "mgld.report")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

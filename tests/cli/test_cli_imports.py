@@ -53,6 +53,7 @@ def test_help_imports_nothing_heavy() -> None:
         "compare",
         "judge",
         "submit",
+        "leaderboard",
     ],
 )
 def test_a_commands_help_imports_nothing_heavy(command: str) -> None:
