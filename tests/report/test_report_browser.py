@@ -24,7 +24,8 @@ FLAGS = [
 # Contrast ratio (WCAG 2.2, 1.4.3) of every visible text against what lies behind it.
 CONTRAST = """
 () => {
-  const rgb = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
+  const rgb = (text) => (text.match(/[\\d.]+/g) || []).map(Number)
+    .map((v, k) => text.startsWith("color(srgb") && k < 3 ? 255 * v : v);
   const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
     .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
     .reduce((sum, v, k) => sum + v * [0.2126, 0.7152, 0.0722][k], 0);

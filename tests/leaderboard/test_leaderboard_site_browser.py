@@ -1,0 +1,465 @@
+"""The site in a real browser, from its files: views, keys, hostile texts, the paired test."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from board_data import BOARD, entry, facts, letters, save, several, submission
+from bundle_data import TESTS
+
+sys.path.append(str(TESTS / "report"))
+
+from graded_run import ATTACKS
+from test_report_browser import CONTRAST, browser, pytestmark  # noqa: F401
+
+from mgld.evaluate.compare import compare_runs
+from mgld.evaluate.graded import GradedRun
+from mgld.evaluate.records import LEVELS, Question, Truth, Verdict
+from mgld.leaderboard import manifest
+from mgld.leaderboard.entry import read_entries, read_facts
+from mgld.leaderboard.site import build_site
+
+WIDE = {"width": 1280, "height": 900}
+# Two texts that JSON or a file name cannot hold stand without their NUL.
+HOSTILE = [text.replace("\x00", "").replace("\x1b", "")[:300] for text in ATTACKS] + [
+    "javascript:alert(1)//", "' onfocus=alert(1) autofocus '", "]]>--><script>alert(1)</script>"
+]  # fmt: skip
+
+
+@dataclass
+class Opened:
+    """A page, and what went wrong on it: messages, errors, dialogs, requests out of the site."""
+
+    page: object
+    problems: list[str]
+
+
+@pytest.fixture
+def visit(browser):  # noqa: F811
+    """visit(site, "index.html#...", **settings) -> the page; at the end nothing went wrong."""
+    opened: list[Opened] = []
+
+    def go(site: Path, address: str, **settings):
+        page = browser.new_page(**{"viewport": WIDE, **settings})
+        problems: list[str] = []
+        page.on("console", lambda message: problems.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("dialog", lambda dialog: (problems.append(dialog.message), dialog.dismiss()))
+
+        def outside(route):
+            url = route.request.url
+            if url.startswith(site.as_uri() + "/"):
+                route.continue_()
+            else:
+                problems.append(f"asked for {url}")
+                route.abort()
+
+        page.route("**/*", outside)
+        name, _, view = address.partition("#")
+        page.goto((site / name).as_uri() + (f"#{view}" if view else ""))
+        opened.append(Opened(page, problems))
+        return page
+
+    yield go
+    for each in opened:
+        each.page.close()
+        assert each.problems == []
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    return several(tmp_path_factory.mktemp("records"))
+
+
+@pytest.fixture(scope="module")
+def site(records, tmp_path_factory):
+    out = tmp_path_factory.mktemp("several") / "si te #1"  # an address that must be encoded
+    build_site(records, out, bundles_url="https://example.org/tree/main/submissions")
+    return out
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    """A site in which every text attacks, past the checks that keep such a record out."""
+    root = tmp_path_factory.mktemp("hostile")
+    patch = pytest.MonkeyPatch()
+    patch.setattr(manifest, "_is_plain", lambda letter: True)
+    patch.setattr(manifest, "_MAX_NAME", 10_000)
+    attack = lambda number: HOSTILE[number % len(HOSTILE)]  # noqa: E731
+    asked = [
+        each.model_copy(
+            update={"name": attack(row), "label": attack(row % 7), "id": f"{row}{attack(row + 1)}"}
+        )
+        for row, each in enumerate(facts(60))
+    ]
+    entries = []
+    for row, text in enumerate(HOSTILE):
+        about = submission(
+            text,
+            60,
+            submitter=attack(row + 1),
+            model=attack(row + 2),
+            model_revision=attack(row + 3),
+            model_identity={attack(row): attack(row + 1)},
+            notes=attack(row + 4),
+            url=f"https://example.org/{attack(row)}",
+            prompt_version=attack(row + 5),
+            versions={attack(row): attack(row + 2)},
+            hardware={attack(row + 1): attack(row)},
+            judge=attack(row % 2),
+            dataset={"source": attack(row + 6), "revision": attack(row), "content": attack(row)},
+        )
+        made = entry(
+            asked, about, *letters(60, 0.5, row),
+            answered_by={attack(row % 2): 60}, first_reply=attack(row), last_reply=attack(row + 1),
+            graded=attack(row + 2), accepted=attack(row + 3),
+        )  # fmt: skip
+        change = {"question_id": attack(row), "stated": LEVELS[0], "found": LEVELS[1]}
+        again = made.rejudged.model_copy(update={"judge": attack(row)})
+        entries.append(made.model_copy(update={"rejudged": again.model_validate(
+            again.model_dump() | {"differences": [change]})}))  # fmt: skip
+    records = save(root / "records", asked, entries)
+    build_site(
+        records, root / "site", bundles_url='https://example.org/"><script>alert(1)</script>'
+    )
+    yield root / "site", records
+    patch.undo()
+
+
+def names(page) -> list[str]:
+    """The submissions that are shown, in order."""
+    return page.evaluate(
+        "[...document.querySelectorAll('tbody tr[data-slug]')]"
+        ".filter((row) => row.checkVisibility())"
+        ".map((row) => row.querySelector('.who bdi').textContent)"
+    )
+
+
+def shown(page) -> str:
+    return page.locator("#where").inner_text()
+
+
+def columns(page, key: str) -> list[float]:
+    return page.evaluate(
+        "(key) => [...document.querySelectorAll('section.board tbody')].slice(0, 1)"
+        ".flatMap((body) => [...body.rows])"
+        ".map((row) => Number(row.querySelector(`.${key} data`).value))",
+        key,
+    )
+
+
+PAGES = ["index.html", "compare.html", "submission", "comparison"]
+
+
+def address(site: Path, which: str) -> str:
+    slugs = sorted(each.stem for each in (site / "submissions").iterdir())
+    if which == "submission":
+        return f"submissions/{slugs[-1]}.html"
+    return f"compare.html#a={slugs[0]}&b={slugs[2]}" if which == "comparison" else which
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("which", PAGES)
+def test_pages_fit_and_are_legible(visit, site, hostile, which, width):
+    for root in (site, hostile[0]):
+        page = visit(root, address(root, which), viewport={"width": width, "height": 4_000})
+        page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true })")
+        if which == "comparison":
+            page.locator("#where", has_text=re.compile("Compared|different")).wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            texts = page.evaluate(CONTRAST)
+            assert len(texts) >= 10
+            assert [text for text in texts if text["ratio"] < 4.5] == []
+
+
+@pytest.mark.parametrize("which", PAGES)
+def test_axe_finds_nothing(visit, site, which):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = visit(site, address(site, which), viewport={"width": 1280, "height": 4_000})
+    if which == "comparison":
+        page.locator("#result").wait_for()
+    # preload: it would fetch the style sheet, which the page's policy does not allow anyone.
+    results = Axe().run(page, options={"resultTypes": ["violations"], "preload": False})
+    assert results.violations_count == 0, results.generate_report()
+    assert results.response["testEngine"]["version"]
+
+
+def test_search_filters_and_the_view_in_the_address(visit, site):
+    page = visit(site, "index.html")
+    assert shown(page) == "11 of 11 submissions, and 17 of the paper's rows"
+    page.fill("#f-q", "THETA")  # é is found by e
+    assert names(page) == ["Théta"]
+    assert shown(page) == "1 of 11 submissions"
+    assert page.locator("section.board .none:visible").count() == 3
+    page.fill("#f-q", "group alpha")
+    assert names(page) == ["Alpha", "Strict Alpha", "Told Alpha"]
+    page.fill("#f-q", "")
+    judge = page.locator("#f-judge option").all_inner_texts()[1]
+    assert judge.startswith("openai:judge-1:paper bbbbbbbb, replied as judge-1")
+    page.select_option("#f-judge", judge)
+    assert sorted(names(page)) == ["Strict Alpha", "Strict Beta"]
+    assert page.locator("#reported").is_hidden()
+    page.click("#filters button")
+    page.wait_for_timeout(50)
+    assert len(names(page)) == 11
+    page.select_option("#f-prompt", "entities-given")
+    page.fill("#f-q", "told")
+    page.locator("th[data-key=accuracy] button").nth(2).click()
+    page.wait_for_timeout(400)
+    view = page.evaluate("location.hash")
+    assert view == "#" + urlencode({"prompt": "entities-given", "q": "told", "sort": "-accuracy"})
+    again = visit(site, f"index.html{view}")
+    assert names(again) == ["Told Alpha"] and again.input_value("#f-q") == "told"
+    again.evaluate("location.hash = 'q=beta&sort=name'")
+    again.locator("#where", has_text="2 of 11").wait_for()
+    assert names(again) == ["Beta", "Strict Beta"]
+
+
+def test_every_column_sorts_and_says_so(visit, site):
+    page = visit(site, "index.html")
+    table = page.locator("section.board table").first
+    assert table.locator("[aria-sort=ascending]").get_attribute("data-key") == "rank"
+    first = names(page)[:8]
+    assert first == ["Théta", "Eta", "Zeta", "Epsilon", "Delta", "Gamma", "Beta", "Alpha"]
+    for key, down in [("levels", True), ("accuracy", True), ("unscored", True), ("rank", False)]:
+        for turned in (False, True):
+            table.locator(f"th[data-key={key}] button").click()
+            way = "descending" if down != turned else "ascending"
+            assert table.locator("[aria-sort]").count() == 1
+            assert table.locator(f"[data-key={key}]").get_attribute("aria-sort") == way
+            values = columns(page, key)
+            assert values == sorted(values, reverse=way == "descending") and len(set(values)) > 1
+    table.locator("th[data-key=name] button").click()
+    assert names(page)[:8] == sorted(first)
+    table.locator("th[data-key=date] button").click()
+    assert names(page)[:8] == ["Théta", "Eta", "Zeta", "Epsilon", "Delta", "Gamma", "Beta", "Alpha"]
+    # The paper's rows are sorted with the others, but never by a rank, which they do not have.
+    assert page.locator("#reported [aria-sort=descending]").count() == 1
+    table.locator("th[data-key=rank] button").click()
+    assert page.locator("#reported [aria-sort]").count() == 0
+    assert page.locator("#reported tbody .who .of").first.text_content() == "Baseline"
+
+
+def test_the_keyboard_reaches_everything_and_is_never_caught(visit, site):
+    page = visit(site, "index.html")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    assert page.evaluate("document.activeElement.getBoundingClientRect().left") >= 0
+    page.keyboard.press("Enter")
+    assert page.evaluate("location.hash") == "#main"
+    seen: list[str] = []
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        where = page.evaluate("""() => {
+            const e = document.activeElement;
+            if (e === document.body) return null;
+            const s = getComputedStyle(e);
+            return [e.id || e.getAttribute('aria-label') || e.textContent.trim(),
+                    s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2];
+        }""")
+        if where is None:
+            break
+        assert where[1], f"no visible focus on {where[0]}"
+        seen.append(where[0])
+    assert where is None, "the keyboard does not leave the page"
+    assert {"f-judge", "f-data", "f-prompt", "f-q", "Clear", "Rank", "Compare Alpha"} <= set(seen)
+    assert seen.index("f-q") < seen.index("Théta") < seen.index("Compare Théta")
+    # Sorting and picking by keys alone.
+    page.locator("th[data-key=name] button").first.focus()
+    page.keyboard.press("Enter")
+    assert names(page)[0] == "Alpha"
+    assert page.evaluate("document.activeElement.textContent") == "Submission"
+    for number in (0, 1):
+        page.locator("tbody input").nth(number).focus()
+        page.keyboard.press("Space")
+    assert page.locator("#picked").inner_text() == "Alpha and Beta"
+    page.locator("#go").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/compare.html**")
+    page.locator("#result").wait_for()
+    assert page.locator("#h-result").inner_text() == "A: Alpha, B: Beta"
+
+
+def test_two_rows_of_one_board_are_picked(visit, site):
+    page = visit(site, "index.html")
+    pick = lambda name: page.get_by_label(f"Compare {name}", exact=True)  # noqa: E731
+    tray = page.locator("#tray")
+    assert tray.is_hidden()
+    pick("Alpha").check()
+    assert "choose a second one" in tray.inner_text() and page.locator("#go").is_hidden()
+    pick("Beta").check()
+    pick("Gamma").check()  # a third takes the first one's place
+    assert not pick("Alpha").is_checked()
+    assert page.locator("#picked").inner_text() == "Beta and Gamma"
+    pick("Strict Alpha").check()  # of another board
+    assert page.locator("tbody input:checked").count() == 1
+    page.click("#drop")
+    assert tray.is_hidden() and page.locator("tbody input:checked").count() == 0
+
+
+def test_the_table_is_a_table_to_those_who_do_not_see_it(visit, site):
+    for width in (390, 1280):  # rows are laid out as grids: roles must not be lost
+        page = visit(site, "index.html", viewport={"width": width, "height": 900})
+        table = page.get_by_role("table", name=re.compile("submissions by rank")).first
+        assert table.get_by_role("row").count() == 9
+        row = table.get_by_role("row").nth(1)
+        assert row.get_by_role("rowheader").count() == 1
+        assert row.get_by_role("cell").count() == 7
+        image = row.get_by_role("img")
+        assert re.fullmatch(
+            r"strongly known .* %; known .* %; weakly unknown .* %; unknown .* %; 0 unscored",
+            image.get_attribute("aria-label"),
+        )
+        assert page.locator("#where").get_attribute("aria-live") == "polite"
+    assert table.get_by_role("columnheader").count() == 8
+
+
+def test_a_bar_ends_where_the_accuracy_does(visit, records, site):
+    page = visit(site, "index.html")
+    for each in read_entries(records):
+        levels = each.numbers.levels
+        style = page.locator(f"tr[data-slug={each.slug}] .bar").get_attribute("style")
+        stops = {name: float(value) for name, value in re.findall(r"--(\w+):([\d.]+)%", style)}
+        assert stops["b"] == pytest.approx(100 * levels.recognised / levels.total, abs=0.006)
+        assert stops["d"] == pytest.approx(100 * levels.scored / levels.total, abs=0.006)
+        assert stops["lo"] <= stops["b"] <= stops["hi"]
+
+
+def test_without_a_script_everything_can_be_read(visit, site):
+    page = visit(site, "index.html", java_script_enabled=False)
+    assert page.locator("tbody tr[data-slug]").count() == 11
+    assert page.locator("#filters").is_hidden() and page.locator("tbody input:visible").count() == 0
+    page = visit(site, "compare.html", java_script_enabled=False)
+    assert page.locator("#unscripted").is_visible() and page.locator("#choose").is_hidden()
+
+
+def test_hostile_texts_stay_texts(visit, hostile):
+    site, records = hostile
+    entries = read_entries(records)
+    plain = lambda text: " ".join(text.split())  # noqa: E731
+    page = visit(site, "index.html")
+    found = page.evaluate(
+        "[...document.querySelectorAll('tbody tr[data-slug] .who bdi')].map((e) => e.textContent)"
+    )
+    stated = {each.submission.name for each in entries} | {
+        each.submission.submitter for each in entries
+    }
+    assert {plain(each) for each in stated} <= {plain(each) for each in found}
+    page.fill("#f-q", "onerror=alert")
+    assert len(names(page)) >= 1
+    assert page.locator("img, svg, iframe, object, embed").count() == 0
+    for each in entries[:4]:
+        page = visit(site, f"submissions/{each.slug}.html")
+        assert plain(page.locator("h1").text_content()) == plain(each.submission.name)
+        assert page.locator("img, svg, iframe, script").count() == 0
+        links = page.evaluate("[...document.querySelectorAll('a')].map((a) => a.href)")
+        assert all(link.startswith(("https://", "file://")) for link in links)
+        values = page.evaluate("[...document.querySelectorAll('dd')].map((e) => e.textContent)")
+        assert plain(each.submission.model) in {plain(value) for value in values}
+    one, other = entries[0:3:2]  # of one judge, which changes with every row
+    page = visit(site, f"compare.html#a={one.slug}&b={other.slug}")
+    page.locator("#result").wait_for()
+    options = page.locator("#f-a option").all_text_contents()
+    assert any("<script>alert(1)</script>" in text for text in options)
+    asked = {plain(each.name) for each in read_facts(records, one)}
+    changed = page.locator("#changed tbody th").all_text_contents()
+    assert changed and {plain(text) for text in changed} <= asked
+
+
+def graded(each, asked) -> GradedRun:
+    """An entry as `mgld compare` reads a run."""
+    questions = {
+        fact.id: Question(id=fact.id, landmark_id=fact.landmark_id, text="", image_sha256="",
+                          truth=Truth(name=fact.name))
+        for fact in asked
+    }  # fmt: skip
+    verdicts = {
+        fact.id: Verdict(level=level, explanation="", judge="rule", prompt_hash="a" * 64)
+        for fact, level in zip(asked, each.states(), strict=True)
+    }
+    return GradedRun(each.slug, "rule", "a" * 64, questions, verdicts)
+
+
+@pytest.mark.parametrize(
+    ("number", "a_landmark", "accuracies", "unscored"),
+    [
+        (60, 1, (0.3, 0.5), 0.0),
+        (240, 3, (0.3, 0.5), 0.05),
+        (2_000, 1, (0.3, 0.34), 0.004),
+        (600, 2, (0.5, 0.5), 0.0),
+        (40, 4, (0.0, 0.9), 0.0),
+    ],
+)
+def test_the_comparison_is_that_of_mgld_compare(
+    visit, tmp_path, number, a_landmark, accuracies, unscored
+):
+    asked = facts(number, a_landmark)
+    entries = [
+        entry(asked, submission(f"Model {row}", number), *letters(number, accuracy, row, unscored))
+        for row, accuracy in enumerate(accuracies)
+    ]
+    build_site(save(tmp_path / "records", asked, entries), tmp_path / "site")
+    one, other = entries
+    expected = compare_runs([graded(one, asked), graded(other, asked)]).pairs[0]
+    page = visit(tmp_path / "site", f"compare.html#a={one.slug}&b={other.slug}")
+    page.locator("#result").wait_for()
+    values = lambda path: [  # noqa: E731
+        float(value)
+        for value in page.locator(f"{path} data").evaluate_all("all => all.map((e) => e.value)")
+    ]
+    numbers = values("#numbers")
+    assert numbers[:5] == [expected.questions, expected.landmarks, expected.unscored,
+                           expected.only_first, expected.only_second]  # fmt: skip
+    effect, level = expected.recognised, expected.level
+    assert values("#effects") == pytest.approx(
+        [effect.difference, effect.interval.low, effect.interval.high, effect.p,
+         level.difference, level.p], rel=1e-9, abs=1e-12,
+    )  # fmt: skip
+    assert numbers[6] - numbers[5] == pytest.approx(effect.difference, abs=1e-12)
+    both = [pair for pair in zip(one.outcomes, other.outcomes, strict=True) if "-" not in pair]
+    assert values("#levels") == [both.count((a, b)) for a in "SKWU" for b in "SKWU"]
+    changed = page.locator("#changed tbody th").all_text_contents()
+    assert changed == [each.landmark for each in expected.changed[:50]]
+    assert f": {len(expected.changed):,}" in page.locator("#h-changed").inner_text()
+    said = "more than chance explains" if effect.p < 0.05 else "it could be chance"
+    assert said in page.locator("#said").inner_text() or effect.difference == 0
+
+
+def test_only_one_board_is_compared(visit, records, site):
+    slugs = {each.submission.name: each.slug for each in read_entries(records)}
+    page = visit(site, f"compare.html#a={slugs['Alpha']}&b={slugs['Strict Alpha']}")
+    assert "on different boards" in page.locator("#where").inner_text()
+    assert page.locator("#result").is_hidden()
+    options = page.locator("#f-b option").all_text_contents()
+    assert len(options) == 8 and not any("Strict" in text or "Told" in text for text in options)
+    page.select_option("#f-b", slugs["Beta"])
+    page.locator("#result").wait_for()
+    assert page.evaluate("location.hash") == f"#a={slugs['Alpha']}&b={slugs['Beta']}"
+    before = page.locator("#effects data").first.get_attribute("value")
+    page.click("#swap")
+    page.locator("#h-result", has_text="A: Beta, B: Alpha").wait_for()
+    assert float(page.locator("#effects data").first.get_attribute("value")) == -float(before)
+    for wrong in ("a=../../x&b=y", "a=__proto__&b=constructor"):
+        page = visit(site, f"compare.html#{wrong}")
+        assert "No submission has this address" in page.locator("#where").inner_text()
+    page = visit(site, f"compare.html#a={slugs['Told Alpha']}")
+    assert "Nothing else is on this board" in page.locator("#where").inner_text()
+
+
+def test_the_projects_own_board_opens(visit, tmp_path):
+    build_site(BOARD, tmp_path / "site")
+    page = visit(tmp_path / "site", "index.html")
+    assert shown(page) == "1 of 1 submissions, and 17 of the paper's rows"
+    page.click("tbody tr[data-slug] a")
+    page.wait_for_url("**/submissions/**")
+    assert page.locator("h1").inner_text() == "Stand-in (nano encoder)"
+    page.click(".project a")
+    page.wait_for_url("**/index.html**")
