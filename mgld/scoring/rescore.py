@@ -16,9 +16,9 @@ from mgld.scoring.sim_rsr import sim_rsr
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from PIL.Image import Image
 
     from mgld.vision import Encoder
+    from mgld.vision.prepare import Pixels
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is done, how many are done, of how many)."""
@@ -188,20 +188,29 @@ def _encode_images(
 ) -> NDArray[np.float32]:
     """Vectors float32 [readable, d]; what cannot be read gets a status and a reason."""
     from mgld.gldv2 import ImageError, decode_image
+    from mgld.vision.pipeline import in_order
 
     total = len(records.id)
 
-    def readable() -> Iterator[Image]:
-        for row, data in enumerate(images):
-            try:
-                yield decode_image(data or b"").image
-            except ImageError as error:
-                records.status[row], records.reason[row] = error.status, error.reason
+    def read(data: bytes | None) -> Pixels | ImageError:
+        try:
+            return encoder.prepare(decode_image(data or b"", short_side=encoder.short_side).image)
+        except ImageError as error:
+            return error
+
+    def readable() -> Iterator[Pixels]:
+        # Decoded when the encoder asks for it: never more than one whole image a thread in memory.
+        ahead = 2 * IMAGES_PER_BATCH
+        for row, got in enumerate(in_order(read, images, threads=encoder.threads, ahead=ahead)):
+            if isinstance(got, ImageError):
+                records.status[row], records.reason[row] = got.status, got.reason
+            else:
+                yield got
             if (row + 1) % IMAGES_PER_BATCH == 0 or row + 1 == total:
                 report("images", row + 1, total)
 
-    # Decoded when the encoder asks for it: never more than one whole image in memory.
-    return encoder.encode_images(readable(), batch_size=IMAGES_PER_BATCH)
+    vectors = encoder.encode_prepared(readable(), batch_size=IMAGES_PER_BATCH)
+    return np.concatenate([np.empty((0, encoder.embed_dim), np.float32), *vectors])
 
 
 def _table(records: _Records, ok: NDArray[np.bool_], scores: Scores, names: list[str]) -> pa.Table:

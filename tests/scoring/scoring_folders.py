@@ -30,8 +30,14 @@ class ColourEncoder:
 
     spec, embed_dim, dtype, fingerprint = "colour", 3, "float32", "sha256:colour"
 
-    def encode_images(self, images, *, batch_size=64):
-        return unit([np.asarray(image.convert("RGB"), float).mean(axis=(0, 1)) for image in images])
+    short_side, threads = 1, 0
+
+    def prepare(self, image):
+        return np.asarray(image.convert("RGB")).transpose(2, 0, 1)
+
+    def encode_prepared(self, prepared, *, batch_size=64):
+        for pixels in prepared:
+            yield unit([pixels.mean(axis=(1, 2))])
 
     def encode_names(self, names, *, template="{name}", batch_size=256):
         sign = -1 if template == "negative of {name}" else 1

@@ -9,7 +9,7 @@ import open_clip
 import pytest
 import torch
 from PIL import Image
-from vision_tiny import WORDS, tiny_config, tiny_model, write_tiny
+from vision_tiny import WORDS, open_clips_bytes, tiny_config, tiny_model, write_tiny
 
 from mgld.vision import Encoder, load_encoder, save_checkpoint
 from mgld.vision.openclip import OpenClipEncoder
@@ -38,7 +38,12 @@ def test_vectors_are_open_clips_own(
     with torch.inference_mode():
         images = model.encode_image(torch.stack([preprocess(p) for p in photos]), normalize=True)
         names = model.encode_text(tokenizer(WORDS), normalize=True)
-    np.testing.assert_allclose(encoder.encode_images(photos), images.numpy(), atol=1e-6)
+    prepared = open_clips_bytes(preprocess, photos)
+    (ours,) = encoder.encode_prepared(prepared)
+    np.testing.assert_allclose(ours, images.numpy(), atol=1e-6)
+    # its own preparation is within 1 of 255 of open_clip's (tests/vision/test_vision_prepare.py)
+    cosines = (encoder.encode_images(photos) * images.numpy()).sum(axis=1)
+    assert cosines.min() > 0.99999
     np.testing.assert_allclose(encoder.encode_names(WORDS), names.numpy(), atol=1e-6)
 
 
@@ -106,7 +111,7 @@ def test_features_that_are_not_finite_raise(tmp_path: Path, merges: list[str]) -
         model.text_projection.zero_()
     save_checkpoint(tmp_path / "broken", model, config, {}, merges)
     broken = load_encoder(str(tmp_path / "broken"), device="cpu")
-    with pytest.raises(ValueError, match=r"no unit vector for image 0 \(2 such\)"):
+    with pytest.raises(ValueError, match=r"no unit vector for image 0 \(2 such in its b"):
         broken.encode_images([Image.new("RGB", (32, 32))] * 2)
     with pytest.raises(ValueError, match="no unit vector for name 0"):
         broken.encode_names(["Old Bridge"])

@@ -20,7 +20,7 @@ from open_clip import pretrained
 from open_clip.constants import INCEPTION_MEAN
 from PIL import Image
 from safetensors.torch import save_file
-from vision_tiny import put_into_hub_cache, tiny_config, tiny_model
+from vision_tiny import open_clips_bytes, put_into_hub_cache, tiny_config, tiny_model
 
 from mgld.vision import DEFAULT_ENCODER, load_encoder
 from mgld.vision.fetch import fetch
@@ -157,7 +157,7 @@ def test_cached_weights_load_without_network(
         with torch.inference_mode():
             pixels = torch.stack([preprocess(photo) for photo in photos])
             vectors[quick_gelu] = model.encode_image(pixels, normalize=True).numpy()
-    ours = encoder.encode_images(photos)
+    (ours,) = encoder.encode_prepared(open_clips_bytes(preprocess, photos))
     np.testing.assert_allclose(ours, vectors[True], atol=1e-6)
     assert np.abs(ours - vectors[False]).max() > 1e-4
     assert connections == []

@@ -8,8 +8,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from open_clip.tokenizer import SimpleTokenizer, bytes_to_unicode
+from PIL.Image import Image
 
 from mgld.vision import save_checkpoint
 
@@ -75,6 +77,19 @@ def write_tiny(folder: Path, *, merges: list[str] | None = None, **changes: Any)
     config["text_cfg"]["vocab_size"] = 49408 if merges is None else 514 + len(merges)
     save_checkpoint(folder, tiny_model(config), config, PREPROCESS, merges)
     return folder
+
+
+def open_clips_bytes(preprocess: Any, images: list[Image]) -> list[np.ndarray]:
+    """What open_clip makes of images before it makes floats of them: uint8 [3, H, W] each."""
+    to_float, normalize = preprocess.transforms[-2:]
+    assert type(normalize).__name__ == "Normalize"
+    prepared = []
+    for image in images:
+        for step in preprocess.transforms[:-2]:
+            image = step(image)
+        prepared.append(np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1)))
+        assert torch.equal(to_float(image), torch.from_numpy(prepared[-1]) / 255)
+    return prepared
 
 
 def put_into_hub_cache(cache: Path, repo: str, *files: Path) -> None:

@@ -1,19 +1,19 @@
 """Stage embeddings, second step: every member of an archive as a row, with a vector or a reason.
 
 The one step that touches every image, so the one whose speed counts: a member's bytes are read
-once, hashed, decoded, prepared and encoded in batches of a fixed size. Members are taken one by
-one: however large they decode, one whole image is in memory and a batch of prepared ones. It knows
-nothing of names: another template or a corrected name encodes no image again.
+once, hashed, decoded and prepared, on a GPU machine in threads while the model computes, and
+encoded in batches of a fixed size, cut from the shard's readable images in their order. However
+large images decode, there is one whole image a thread in memory, and what the tower sees of some
+others. It knows nothing of names: another template or a corrected name encodes no image again.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from itertools import islice
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,13 +29,18 @@ from mgld.build.shards import Made, ShardTask
 from mgld.build.stages.encoder import encoder_settings, worker_encoder
 from mgld.build.stages.vectors import Float32, vector_column
 from mgld.gldv2 import ImageEntry, ImageError, decode_image, iter_images
+from mgld.vision.pipeline import in_order
+from mgld.vision.prepare import PIXELS, Pixels
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from mgld.vision import Encoder
 
-# A block is encoded and written in one go, as one row group: small enough that memory stays flat
-# and that a single vector can be read back cheaply, large enough that few batches are cut short.
+# Rows that are written in one go, as one row group, in batches: small enough that memory stays flat
+# and that a single vector can be read back cheaply.
 BATCHES_PER_BLOCK = 4
+
+# Images that are prepared ahead of the model, in batches: one that it is given next, one in work.
+BATCHES_AHEAD = 2
 
 NOT_LISTED = "unlisted"
 
@@ -95,10 +100,8 @@ def make(task: ShardTask, report: Report) -> Made:
     status is `ok`; so is landmark_id for the unlisted.
     """
     links = read_links(task.root, task.version("catalog/links."))
-    statuses: Counter[str] = Counter()
-    listed: Counter[str] = Counter(listed=0, nothing_listed=0)
+    batch = task.config.batch_size
     schema = _schema(task.facts.embed_dim)
-    entries = iter_images(task.source_root, task.argument)
     with (
         worker_encoder(task) as encoder,
         pq.ParquetWriter(
@@ -108,57 +111,98 @@ def make(task: ShardTask, report: Report) -> Made:
             use_dictionary=["landmark_id", "status", "reason", "source"],
         ) as writer,
     ):
-        batch = task.config.batch_size
-        readable: set[str] = set()
-        while True:
-            rows: list[Row] = []
-            block = islice(entries, batch * BATCHES_PER_BLOCK)
-            images = _images(block, links, readable, rows)
-            vectors = encoder.encode_images(images, batch_size=batch)
-            if not rows:
-                break
-            writer.write_table(_table(rows, vectors, links, schema))
-            statuses.update(row.status for row in rows)
-            listed.update("listed" if row.link >= 0 else "nothing_listed" for row in rows)
-            report(len(rows))
-        if not statuses:
-            writer.write_table(schema.empty_table())
-    counts = {"row": dict(sorted(statuses.items())), "row_of": dict(listed)}
-    return Made(statuses.total(), counts)
+        shard = _Shard(writer, schema, links, batch * BATCHES_PER_BLOCK, report)
+        entries = iter_images(task.source_root, task.argument)
+        opened = in_order(
+            partial(_open, links=links, encoder=encoder),
+            entries,
+            threads=encoder.threads,
+            ahead=batch * BATCHES_AHEAD,
+        )
+        for vectors in encoder.encode_prepared(shard.readable(opened), batch_size=batch):
+            shard.add(vectors)
+        shard.finish()
+    counts = {"row": dict(sorted(shard.statuses.items())), "row_of": dict(shard.listed)}
+    return Made(shard.statuses.total(), counts)
 
 
-def _images(
-    block: Iterator[ImageEntry], links: Links, readable: set[str], rows: list[Row]
-) -> Iterator[Image]:
-    """The images of a block that are listed and readable, each decoded when it is asked for.
+class _Shard:
+    """Rows on their way to the table: kept until their vectors are there, written by the block."""
 
-    Appends a row per member to `rows`, and the ids of the images to `readable`.
-    """
-    for entry in block:
-        row, image = _open(entry, int(links.find([entry.image_id])[0]), readable)
-        rows.append(row)
-        if image is not None:
-            readable.add(entry.image_id)
-            yield image
+    def __init__(
+        self,
+        writer: pq.ParquetWriter,
+        schema: pa.Schema,
+        links: Links,
+        block: int,
+        report: Report,
+    ) -> None:
+        self.statuses: Counter[str] = Counter()
+        self.listed: Counter[str] = Counter(listed=0, nothing_listed=0)
+        self._writer, self._schema, self._links = writer, schema, links
+        self._block, self._report = block, report
+        self._rows: list[Row] = []
+        self._vectors = np.empty((0, schema.field("vector").type.list_size), np.float32)
+        self._read: set[str] = set()
+
+    def readable(self, opened: Iterable[tuple[Row, Pixels | None]]) -> Iterator[Pixels]:
+        """The images that have pixels, each when the encoder asks for it; a row for every one.
+
+        A `duplicate` counts as such only if an earlier copy is readable: else it stands in.
+        """
+        for row, pixels in opened:
+            entry = row.entry
+            if entry.image_id in self._read:
+                self._rows.append(Row(entry, row.link, entry.status, entry.reason))
+                continue
+            self._rows.append(row)
+            if pixels is not None:
+                self._read.add(entry.image_id)
+                yield pixels
+
+    def add(self, vectors: Float32) -> None:
+        """Take the vectors of the next readable images; write the blocks that are whole now."""
+        self._vectors = np.concatenate([self._vectors, vectors])
+        while len(self._rows) >= self._block and self._needed() <= len(self._vectors):
+            self._write()
+
+    def finish(self) -> None:
+        """Write what is left, at least an empty table."""
+        while self._rows:
+            self._write()
+        if not self.statuses:
+            self._writer.write_table(self._schema.empty_table())
+
+    def _needed(self) -> int:
+        """How many vectors the rows of the next block have."""
+        return sum(row.status == "ok" for row in self._rows[: self._block])
+
+    def _write(self) -> None:
+        rows, needed = self._rows[: self._block], self._needed()
+        table = _table(rows, self._vectors[:needed], self._links, self._schema)
+        self._writer.write_table(table)
+        del self._rows[: self._block]
+        self._vectors = self._vectors[needed:]
+        self.statuses.update(row.status for row in rows)
+        self.listed.update("listed" if row.link >= 0 else "nothing_listed" for row in rows)
+        self._report(len(rows))
 
 
-def _open(entry: ImageEntry, link: int, readable: set[str]) -> tuple[Row, Image | None]:
-    """Judge one member; the image only where it is listed and can be decoded.
-
-    A `duplicate` counts as such only if an earlier copy is in `readable`: else it stands in.
-    """
+def _open(entry: ImageEntry, links: Links, encoder: Encoder) -> tuple[Row, Pixels | None]:
+    """Judge one member; its pixels only where it is listed and can be decoded."""
     place = replace(entry, data=None)
-    if entry.data is None or entry.image_id in readable:
+    link = int(links.find([entry.image_id])[0])
+    if entry.data is None:
         return Row(place, link, entry.status, entry.reason), None
     if link < 0:
         return Row(place, link, NOT_LISTED, "the catalog does not list this image"), None
     digest = hashlib.sha256(entry.data).hexdigest()
     try:
-        decoded = decode_image(entry.data)
+        decoded = decode_image(entry.data, short_side=encoder.short_side)
     except ImageError as error:
         return Row(place, link, error.status, error.reason, digest), None
     row = Row(place, link, "ok", decoded.note, digest, decoded.width, decoded.height)
-    return row, decoded.image
+    return row, encoder.prepare(decoded.image)
 
 
 def _schema(dim: int) -> pa.Schema:
@@ -206,10 +250,11 @@ def _table(rows: list[Row], vectors: Float32, links: Links, schema: pa.Schema) -
 STEP = Step(
     stage="embeddings",
     name="images",
-    version=3,
+    version=4,
     after=("catalog/tables",),
     settings=lambda config, facts: {
         **encoder_settings(config, facts),
+        "pixels": PIXELS,
         "batch_size": config.batch_size,
         "batches_per_block": BATCHES_PER_BLOCK,
     },
