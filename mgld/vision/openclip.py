@@ -64,7 +64,7 @@ class OpenClipEncoder:
         resolved: the files and configuration it came from.
         preprocess_cfg: open_clip's full `PreprocessCfg`, as a dict.
         preprocess: PIL image -> float32 [3, H, W], open_clip's own inference transform.
-        prepare: PIL image -> uint8 [3, H, W], the same to within 1 of 255, and faster.
+        prepare: PIL image -> uint8 [3, H, W], nearly the same, and faster.
         tokenizer: names -> token ids.
     """
 

@@ -16,6 +16,7 @@ import pytest
 from build_source import image_id, jpeg, members, write_source, write_tar
 
 from mgld.build import BuildConfig, BuildStatus, BuildView, build_dataset, build_status
+from mgld.build.stages.encoder import drop_encoder, loaded_encoder
 from mgld.gldv2 import DecodedImage, decode_image, iter_images
 from mgld.report.pictures import QUALITY, Album
 from mgld.scoring.rescore import rescore
@@ -103,6 +104,28 @@ def test_vectors_are_those_of_the_same_batches_of_whole_images(
     made = [row["vector"] for row in rows if row["status"] == "ok"]
     assert len(made) > 4 * BATCH
     assert np.array_equal(np.array(made, np.float32), vectors)
+
+
+@pytest.mark.parametrize("batch_size", [5, 64])
+def test_threads_that_prepare_images_change_no_byte(
+    batch_size: int, config: BuildConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Damaged images, duplicates that stand in for them and unlisted ones included."""
+    source = write_source(tmp_path / "source")
+    copies = [b"\xff\xd8\xff damaged", b"<html>", jpeg(2), jpeg(3)]
+    members = [(f"a/{image_id(0, 2)}.jpg", data) for data in copies] * 3
+    write_tar(source / "train" / "images_009.tar", members)
+    made = []
+    for threads in (0, 3):
+        drop_encoder()
+        monkeypatch.setattr("mgld.vision.openclip.preparing_threads", lambda _, n=threads: n)
+        root = tmp_path / f"build-{threads}"
+        settings = with_source(config, source, batch_size=batch_size)
+        made.append(build_dataset(settings, root, stages=["catalog", "embeddings"]))
+        assert loaded_encoder(settings).threads == threads
+    drop_encoder()
+    assert made[0].files() == made[1].files()
+    assert any("images_009" in path for path in made[0].files())
 
 
 def test_odd_names_and_folders_called_a_tar_do_not_end_a_build(

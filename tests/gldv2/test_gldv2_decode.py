@@ -164,3 +164,77 @@ def test_mangled_bytes_never_raise_anything_else(junk: bytes, at: int, cut: int)
     else:
         assert result.image.mode == "RGB"
         assert result.image.size == (result.width, result.height)
+
+
+def jpegs() -> dict[str, bytes]:
+    """JPEGs of every sort, 96 x 64, that a scale of 1/2 is exact for."""
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    image = scene(96, 64)
+    return {
+        "plain": encoded(image, quality=95),
+        "progressive": encoded(image, quality=95, progressive=True),
+        "grey": encoded(image.convert("L"), quality=95),
+        "CMYK": encoded(image.convert("CMYK"), quality=95),
+        "4:4:4": encoded(image, quality=95, subsampling=0),
+        "turned": encoded(image, exif=turned, quality=95),
+        "pictures": encoded(image, "MPO", save_all=True, append_images=[image]),
+    }
+
+
+@pytest.mark.parametrize("sort", jpegs())
+def test_a_reduced_jpeg_says_the_same_of_itself(sort: str) -> None:
+    data = jpegs()[sort]
+    whole, half = decode_image(data), decode_image(data, short_side=32)
+    assert (half.width, half.height, half.note) == (whole.width, whole.height, whole.note)
+    assert half.image.size == (whole.width // 2, whole.height // 2)
+    assert half.image.mode == "RGB"
+    for x, y in [(2, 2), (whole.width - 3, whole.height - 3), (whole.width - 3, 2)]:
+        assert colour(half.image, x // 2, y // 2) == colour(whole.image, x, y)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "short_side", "scale"),
+    [
+        (96, 64, 33, 1),
+        (96, 64, 32, 2),
+        (96, 64, 16, 4),
+        (96, 64, 1, 8),
+        (97, 64, 32, 1),  # half a pixel would be left over
+        (100, 68, 8, 4),
+        (96, 66, 8, 2),
+    ],
+)
+def test_the_scale_keeps_the_short_side_and_every_pixel(
+    width: int, height: int, short_side: int, scale: int
+) -> None:
+    result = decode_image(encoded(scene(width, height)), short_side=short_side)
+    assert (result.width, result.height) == (width, height)
+    assert result.image.size == (width // scale, height // scale)
+    png = decode_image(encoded(scene(width, height), "PNG"), short_side=short_side)
+    assert png.image.size == (width, height)
+
+
+def outcome(data: bytes, short_side: int | None) -> tuple[object, ...]:
+    try:
+        result = decode_image(data, max_pixels=1 << 20, short_side=short_side)
+    except ImageError as error:
+        return (error.status,)
+    return (result.width, result.height, result.note)
+
+
+@pytest.mark.parametrize("sort", ["plain", "progressive", "grey", "CMYK", "turned"])
+def test_what_is_damaged_is_damaged_at_every_scale(sort: str) -> None:
+    data = jpegs()[sort]
+    for keep in range(0, len(data), max(1, len(data) // 60)):
+        assert outcome(data[:keep], 8) == outcome(data[:keep], None), keep
+    huge = encoded(Image.new("L", (1032, 1032)))
+    assert outcome(huge, 8) == outcome(huge, None) == ("too_large",)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=40), st.integers(0, 3000), st.integers(0, 40))
+def test_mangled_bytes_come_to_the_same_at_every_scale(junk: bytes, at: int, cut: int) -> None:
+    data = jpegs()["plain"]
+    data = data[:at] + junk + data[at + cut :]
+    assert outcome(data, 8) == outcome(data, None)
