@@ -43,6 +43,7 @@ def test_the_command_line_counts_five_draws_as_mgld_grade_does(
             *("--log_samples", "--output_path", tmp_path / "out"),
         ],
         env={**harness_env, "MGLD_REPO": str(build)},
+        cwd=tmp_path,
         capture_output=True,
         text=True,
     )

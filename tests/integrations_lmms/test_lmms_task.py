@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from lmms_data import TASKS
+from lmms_data import ROOT, TASKS
 
 import mgld
 from mgld.evaluate.answer_prompts import render
@@ -172,11 +172,18 @@ def test_what_is_no_log_of_the_task(text: str, message: str, tmp_path: Path) -> 
     assert not out.exists()
 
 
-def test_the_command() -> None:
-    def call(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "mgld.integrations.lmms_eval", *words]
-        return subprocess.run(command, capture_output=True, text=True, env=dict(os.environ))
+def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
 
-    assert call().stdout == f"{TASKS}\n"
+    def call(*words: str) -> tuple[int, str, str]:
+        command = [sys.executable, "-m", "mgld.integrations.lmms_eval", *words]
+        done = subprocess.run(command, capture_output=True, text=True, env=env)
+        return done.returncode, done.stdout, done.stderr
+
+    assert call() == (0, f"{TASKS}\n", "")
     missing = call("answers", "none.jsonl", "out.jsonl")
-    assert (missing.returncode, missing.stderr) == (1, "Error: there is no file none.jsonl\n")
+    assert missing == (1, "", "Error: there is no file none.jsonl\n")
+    (tmp_path / "mgld").mkdir()
+    status, path, warning = call()
+    assert (status, path) == (0, f"{TASKS}\n") and "run it in another folder" in warning

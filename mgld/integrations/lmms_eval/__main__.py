@@ -19,6 +19,12 @@ def main(context: click.Context) -> None:
         --include_path "$(python -m mgld.integrations.lmms_eval)"
     """
     if context.invoked_subcommand is None:
+        if Path("mgld").is_dir():
+            click.echo(
+                "Warning: lmms-eval takes `--tasks mgld` for the folder mgld that is here, and "
+                "finds no task: run it in another folder",
+                err=True,
+            )
         click.echo(Path(__file__).with_name("tasks"))
 
 
