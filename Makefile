@@ -5,8 +5,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LMMS := .venv-lmms
 LMMS_STAMP := $(LMMS)/.installed
+INSPECT := .venv-inspect
+INSPECT_BIN := $(INSPECT)/bin
+INSPECT_STAMP := $(INSPECT)/.installed
+INSPECT_TESTS := tests/integrations_inspect tests/integrations_eee/test_integrations_eee_valid.py
 
-.PHONY: demo nano test lint format slow install lmms clean
+.PHONY: demo nano test lint format slow install lmms inspect clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -30,14 +34,26 @@ $(LMMS_STAMP): $(STAMP) tests/integrations_lmms/requirements.txt
 	( $(BIN)/python -c 'import site; print(site.getsitepackages()[0])'; pwd ) > "$$($(LMMS)/bin/python -c 'import site; print(site.getsitepackages()[0])')/over_venv.pth"
 	touch $(LMMS_STAMP)
 
+inspect: $(INSPECT_STAMP)  ## inspect_ai and every-eval-ever likewise (140 MB, seconds)
+
+# every-eval-ever asks for Python 3.12 and older packages; its schema and its validator, which is all
+# that is used of it, run on 3.11 with ours.
+$(INSPECT_STAMP): $(STAMP) tests/integrations_inspect/requirements.txt
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(INSPECT)
+	$(BIN)/uv pip install --quiet --no-deps --python $(INSPECT_BIN)/python --requirement tests/integrations_inspect/requirements.txt --editable .
+	$(BIN)/uv pip install --quiet --no-deps --python-version 3.12 --target "$$($(INSPECT_BIN)/python -c 'import site; print(site.getsitepackages()[0])')" every-eval-ever==0.3.0
+	$(BIN)/python -c 'import site; print(site.getsitepackages()[0])' > "$$($(INSPECT_BIN)/python -c 'import site; print(site.getsitepackages()[0])')/zz_over_venv.pth"
+	touch $(INSPECT_STAMP)
+
 demo: $(STAMP)  ## the main job, offline: a small world built, scored, split, asked about, graded and shown
 	$(BIN)/mgld demo --out out/demo
 
 nano: $(STAMP)  ## the trainer end to end, offline: three stages on two cores, answers and grades in out/nano
 	$(BIN)/python -m benchmarks.nano.three_stages
 
-test: $(STAMP) lint  ## lint, types and the whole test suite
+test: $(STAMP) $(INSPECT_STAMP) lint  ## lint, types and the whole test suite
 	$(BIN)/python -m pytest
+	$(INSPECT_BIN)/python -m pytest -n 0 $(INSPECT_TESTS)
 
 lint: $(STAMP)  ## ruff (lint and format) and mypy --strict over both packages
 	$(BIN)/ruff check .

@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "mgld.cli.leaderboard:leaderboard",
         "The accepted submissions as a static site.",
     ),
+    "export": ("mgld.cli.export:export", "Graded runs in formats that others share."),
     "push": ("mgld.cli.push:push", "Publish a build on the Hub, whole or not at all."),
     "report": ("mgld.cli.report:report", "Render the HTML report of a build or a graded run."),
 }

@@ -147,7 +147,12 @@ def _why(verdict: Verdict) -> str:
 
 
 def _asks(judge: str, model: str) -> bool:
-    """Whether one of the judges in an id is the model, e.g. `openai:gpt-4.1:paper`."""
+    """Whether one of the judges in an id is the model, e.g. `openai:gpt-4.1:paper`.
+
+    A model of an inspect log is called as inspect calls it, `inspect:openai/gpt-4.1`.
+    """
+    if model.startswith("inspect:"):
+        model = model.removeprefix("inspect:").replace("/", ":", 1)
     return any(part.endswith((f"{model}:paper", f"{model}:strict")) for part in judge.split(","))
 
 

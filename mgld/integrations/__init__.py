@@ -1,1 +1,1 @@
-"""MGLD as a task of other evaluation harnesses, each in a package of its own."""
+"""MGLD where users already are: tasks of other harnesses, exports in shared formats."""

@@ -57,8 +57,13 @@ def _https(text: str) -> str:
     return _plain(text)
 
 
+def is_repo(text: str) -> bool:
+    """Whether a text is an id of a repository, OWNER/NAME."""
+    return _REPO.fullmatch(text) is not None
+
+
 def _repo(text: str) -> str:
-    if text and not _REPO.fullmatch(text):
+    if text and not is_repo(text):
         raise ValueError("is no id of a repository, which is OWNER/NAME")
     return text
 

@@ -118,7 +118,7 @@ def bundle_files(run: Path, judge: str, about: About) -> dict[str, bytes]:
                 "seed": settings.settings.seed,
                 "dataset": {
                     **settings.dataset.model_dump(),
-                    "source": _public(settings.dataset.source),
+                    "source": public_source(settings.dataset.source),
                 },
                 "judge": graded.judge,
                 "judge_prompt_hash": graded.prompt_hash,
@@ -149,8 +149,11 @@ def _lines(rows: Iterable[Record]) -> bytes:
     return "".join(json.dumps(row.model_dump(mode="json")) + "\n" for row in rows).encode()
 
 
-def _public(source: str) -> str:
-    """A Hub id as it is; of a folder only its name, since a path says who and where."""
+def public_source(source: str) -> str:
+    """A dataset's source for others: a Hub id; of a folder only its name.
+
+    A path says who and where.
+    """
     path = Path(source).expanduser()
     local = path.exists() or path.is_absolute() or source.count("/") != 1
     return path.resolve().name if local else source

@@ -54,6 +54,7 @@ def test_help_imports_nothing_heavy() -> None:
         "judge",
         "submit",
         "leaderboard",
+        "export",
     ],
 )
 def test_a_commands_help_imports_nothing_heavy(command: str) -> None:

@@ -23,7 +23,7 @@ from mgld.llm.ledger import Ledger, StoredReply
 from mgld.llm.prompts import Prompt, load_prompt_file
 from mgld.llm.request import OutputSchema, Parameters, Request
 from mgld.llm.structured import output_schema, read_structured
-from mgld.llm.wire import read_reply
+from mgld.llm.wire import Reply, read_reply
 
 READING: Final = 1
 """Goes up when replies come to be read differently; part of the prompt hash."""
@@ -87,6 +87,11 @@ class ModelAsker(ABC, Generic[Found]):
         )
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
+    @property
+    def prompt(self) -> Prompt:
+        """The prompt file."""
+        return self._prompt
+
     def request(self, case: Case, shown: Shown) -> Request:
         """What is asked about a case."""
         responses = {f"response_{n}": text for n, text in enumerate(shown.texts, start=1)}
@@ -101,6 +106,14 @@ class ModelAsker(ABC, Generic[Found]):
             schema=self._schema,
             parameters=self._parameters,
         )
+
+    def found(self, case: Case, shown: Shown, reply: Reply, *, date: str) -> Found:
+        """What a reply comes to that was not asked for by way of the ledger. date: of it, UTC."""
+        return self._found(case, shown, self._said(reply, reply.text, date))
+
+    def nothing_said(self, case: Case) -> Found:
+        """Of a case in which no draw has any text: no model is asked."""
+        return self._nothing_said(case)
 
     def _ask(self, cases: Sequence[Case], on_found: Callable[[int, Found], None]) -> None:
         """Call `on_found` once for each case. Replies that the ledger holds are not asked again.
@@ -177,7 +190,10 @@ class ModelAsker(ABC, Generic[Found]):
     def _read(self, reply: StoredReply) -> Said:
         said = read_reply(reply.api, reply.http_status, reply.raw)
         raw = said.text or reply.raw.decode(errors="replace")[:MAX_RAW]
-        known = {"raw": raw, "answered_by": said.model, "date": _date(reply.at)}
+        return self._said(said, raw, _date(reply.at))
+
+    def _said(self, said: Reply, raw: str, date: str) -> Said:
+        known = {"raw": raw, "answered_by": said.model, "date": date}
         if said.status != "ok":
             kind = "refused" if said.status == "refused" else "no reply"
             return Said(None, f"{kind}: {said.reason}", **known)

@@ -135,5 +135,11 @@ def model_judge(rest: str, options: JudgeOptions) -> ModelJudge:
     return kinds[protocol](model, options)
 
 
+def judge_prompt(protocol: str) -> str:
+    """The prompt of a protocol, instructions first, as it is before a case is put into it."""
+    prompt = model_judge(f"any:{protocol}", JudgeOptions()).prompt
+    return f"{prompt.instructions}\n\n{prompt.text}"
+
+
 def _unscored(reason: str) -> Decision:
     return Decision("unscored", "", reason=one_line(reason))
