@@ -53,7 +53,7 @@ nano: $(STAMP)  ## the trainer end to end, offline: three stages on two cores, a
 
 test: $(STAMP) $(INSPECT_STAMP) lint  ## lint, types and the whole test suite
 	$(BIN)/python -m pytest
-	$(INSPECT_BIN)/python -m pytest -n 0 $(INSPECT_TESTS)
+	$(INSPECT_BIN)/python -m pytest $(INSPECT_TESTS)
 
 lint: $(STAMP)  ## ruff (lint and format) and mypy --strict over both packages
 	$(BIN)/ruff check .

@@ -19,7 +19,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     from mgld.hub import export_dataset
 
-    folder = write_build(tmp_path_factory.mktemp("inspect") / "build")
+    folder = write_build(tmp_path_factory.mktemp("inspect") / "build", sizes=[10])
     export_dataset(folder, folder / "dataset")
     return folder
 
