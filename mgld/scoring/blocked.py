@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mgld.scoring.distinct import DistinctNames, distinct
 from mgld.scoring.engine import Engine, SumsExactly
 from mgld.scoring.exact import exact_sim_pairs
+from mgld.scoring.int8_choice import int8_pays
 from mgld.scoring.scores import Scores, assemble
 
 Int64 = NDArray[np.int64]
@@ -27,7 +28,7 @@ def blocked_scores(
 ) -> Scores:
     """Scores of validated input by `backend` (auto, cpu, cuda or faiss); see `sim_rsr`."""
     candidates = distinct(names)
-    engine = _engine(backend, candidates)
+    engine = _engine(backend, candidates, images)
     own_group = candidates.group[own]
     total = len(images)
     sim = np.empty(total)
@@ -50,7 +51,7 @@ def blocked_scores(
     return assemble(sim, rank, own, nearest, nearest_sim, names=len(names), k=k)
 
 
-def _engine(backend: str, candidates: DistinctNames) -> Engine:
+def _engine(backend: str, candidates: DistinctNames, images: NDArray[np.float32]) -> Engine:
     """The engine of a backend; its libraries are imported here and nowhere earlier."""
     if backend == "faiss":
         from mgld.scoring.faiss_engine import FaissEngine
@@ -60,6 +61,10 @@ def _engine(backend: str, candidates: DistinctNames) -> Engine:
         from mgld.scoring.cuda_engine import cuda_engine
 
         return cuda_engine(candidates)
+    if int8_pays(len(images), len(candidates), images.shape[1]):
+        from mgld.scoring.int8_engine import Int8Engine
+
+        return Int8Engine(candidates, images)
     from mgld.scoring.dense_engine import DenseEngine
 
     return DenseEngine(candidates, "cpu")

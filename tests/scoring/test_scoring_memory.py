@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from scoring_families import fast_bytes
 
 SCRIPT = """
 import json, resource, sys
@@ -12,6 +13,11 @@ import numpy as np
 from mgld.scoring import sim_rsr
 
 backend, family = sys.argv[1:]
+if backend == "int8":
+    import mgld.scoring.blocked
+
+    backend = "cpu"
+    mgld.scoring.blocked.int8_pays = lambda *shape: True
 images, few, many = (150, 40_000, 240_000) if family == "spread" else (40, 20_000, 120_000)
 rng = np.random.default_rng(0)
 peaks = []
@@ -28,8 +34,16 @@ print(json.dumps(peaks))
 """
 
 
-@pytest.mark.parametrize("family", ["spread", "near"])
-@pytest.mark.parametrize("backend", ["cpu", "faiss"])
+@pytest.mark.parametrize(
+    ("backend", "family"),
+    [
+        ("cpu", "spread"),
+        ("cpu", "near"),
+        ("faiss", "spread"),
+        ("faiss", "near"),
+        pytest.param("int8", "near", marks=fast_bytes),
+    ],
+)
 def test_peak_memory_is_flat_when_names_grow(backend, family):
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, backend, family],

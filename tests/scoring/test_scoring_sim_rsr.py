@@ -7,67 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scoring_families import FAMILIES, check, permuted, unit
 
 from mgld.scoring import Scores, sim_rsr
 
 FAST = ["cpu", "faiss", "auto"]
-FIELDS = ["sim", "rank", "rsr", "margin", "nearest", "nearest_sim"]
-
-
-def unit(x):
-    x = np.asarray(x, dtype=np.float64)
-    length = np.linalg.norm(x, axis=1, keepdims=True)
-    x[length[:, 0] == 0] = 1.0
-    return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
-
-
-def gaussian(rng, images, names, dim):
-    return unit(rng.normal(size=(images, dim))), unit(rng.normal(size=(names, dim)))
-
-
-def lattice(rng, images, names, dim):
-    """Few distinct vectors: many repeats, many exact ties between different vectors."""
-    return (
-        unit(rng.integers(-1, 2, size=(images, dim))),
-        unit(rng.integers(-1, 2, size=(names, dim))),
-    )
-
-
-def last_bits(rng, images, names, dim):
-    """Names that differ in the last bits of a few elements: nearer than float32 can tell."""
-    base = unit(rng.normal(size=(1, dim)))
-    rows = np.repeat(base, names, axis=0)
-    for _ in range(2):
-        column = rng.integers(0, dim, names)
-        at = np.arange(names), column
-        rows[at] = np.nextafter(rows[at], rng.choice([-2, 2], names).astype(np.float32))
-    return unit(base + 0.3 * rng.normal(size=(images, dim))), rows
-
-
-def permuted(rng, images, names, dim):
-    """Constant images, names that are one vector permuted: exact ties, whatever float32 says."""
-    base = unit(rng.normal(size=(1, dim)))[0]
-    rows = np.stack([rng.permutation(base) for _ in range(names)])
-    return unit(np.ones((images, dim))), rows
-
-
-def opposite(rng, images, names, dim):
-    """Names on one line through the image, both ways; the own similarity at either extreme."""
-    base = unit(rng.normal(size=(1, dim)))
-    rows = np.repeat(base, names, axis=0) * rng.choice([-1, 1], (names, 1)).astype(np.float32)
-    return np.repeat(base, images, axis=0), rows
-
-
-FAMILIES = [gaussian, lattice, last_bits, permuted, opposite]
-
-
-def check(images, names, own, *, k, backend):
-    expected = sim_rsr(images, names, own, k=k, backend="oracle")
-    actual = sim_rsr(images, names, own, k=k, backend=backend)
-    for field in FIELDS:
-        want, got = getattr(expected, field), getattr(actual, field)
-        assert got.dtype == want.dtype
-        assert np.array_equal(got, want, equal_nan=got.dtype == np.float64), field
 
 
 def small_blocks(patch):
@@ -153,7 +97,7 @@ def test_without_the_error_bound_the_backends_would_be_wrong(backend, monkeypatc
 def test_importing_the_package_imports_nothing_heavy():
     code = "import sys, mgld.scoring, mgld.cli.score; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"torch", "faiss", "datasets", "pyarrow", "tqdm"} & set(done.stdout.split())
+    assert not {"torch", "faiss", "numba", "datasets", "pyarrow", "tqdm"} & set(done.stdout.split())
 
 
 @pytest.mark.parametrize("backend", ["oracle", *FAST])

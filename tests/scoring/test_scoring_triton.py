@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_scoring_sim_rsr import FAMILIES, gaussian, unit
+from scoring_families import FAMILIES, gaussian, unit
 
 from mgld.scoring import exact_sim
 from mgld.scoring.half_precision import HalfNames, round_rows

@@ -1,0 +1,58 @@
+"""Whether the int8 engine is worth its start: on this machine, for a product of this size."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+
+import numpy as np
+
+# Multiply-adds below which compiling (once a process, about five seconds) is not worth it.
+LEAST_PRODUCTS = 2**39
+MAX_DIM = 1 << 14  # sums of products of bytes stay below 2^31
+MAX_NAMES = 1 << 31
+_FEATURES = ("avx512f", "avx512bw", "avx512vl", "avx512vnni")
+
+
+def int8_pays(images: int, names: int, dim: int) -> bool:
+    """Whether `Int8Engine` is the fastest way for float32 [images, dim] and [names, dim]."""
+    fits = dim <= MAX_DIM and names < MAX_NAMES
+    return fits and images * names * dim >= LEAST_PRODUCTS and _fast_bytes() and _faster()
+
+
+@cache
+def _fast_bytes() -> bool:
+    """Whether numba is installed and the processor multiplies bytes (AVX-512 VNNI)."""
+    try:
+        import numba  # noqa: F401
+        from llvmlite.binding import get_host_cpu_features
+    except ImportError:
+        return False
+    has = get_host_cpu_features()
+    return all(has.get(feature, False) for feature in _FEATURES)
+
+
+@cache
+def _faster() -> bool:
+    """Whether the int8 engine beats the float32 engine here, as measured on a small product."""
+    from mgld.scoring.dense_engine import DenseEngine
+    from mgld.scoring.distinct import distinct
+    from mgld.scoring.int8_engine import Int8Engine
+
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(2816, 768))
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    images, names = rows[:768], distinct(rows[768:])
+    own_sim = np.full(len(images), 0.1)  # as high as one in 400, so that few are undecided
+    engines = Int8Engine(names, images), DenseEngine(names, "cpu")
+    seconds = []
+    for engine in engines:
+        rounds = []
+        for _ in range(4):  # the first compiles and warms up
+            start = time.perf_counter()
+            for begin in range(0, len(images), engine.image_block):
+                part = slice(begin, begin + engine.image_block)
+                list(engine.sift(images[part], own_sim[part], 10))
+            rounds.append(time.perf_counter() - start)
+        seconds.append(min(rounds))
+    return seconds[0] < seconds[1]
