@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from mgld.cli._errors import user_errors
+from mgld.cli._progress import step_progress
 
 _SHOWN_ROWS = 20
 
@@ -84,7 +83,12 @@ def subset(
     type=click.Choice(["auto", "cpu", "cuda", "faiss", "oracle"]),
     help="How ranks are computed; all give the same numbers.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Write FILE.parquet or FILE.csv.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write FILE.parquet, FILE.csv, or a folder: written as it goes, so that the same command "
+    "goes on after a kill, and with an index for `mgld nearest`.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 @user_errors
 def score(
@@ -107,13 +111,14 @@ def score(
         raise click.UsageError("give either --encoder or --embeddings")
     if embeddings is not None and template != "{name}":
         raise click.UsageError("--template is for --encoder: --embeddings holds the names' vectors")
-    from mgld.scoring.output import check_suffix, json_rows, write_table
+    from mgld.scoring.output import check_suffix, is_folder, json_rows, write_table
     from mgld.scoring.rescore import rescore
 
-    if out is not None:
+    folder = out if out is not None and is_folder(out) else None
+    if out is not None and folder is None:
         check_suffix(out)
     _no_bars_in_logs()
-    with _progress() as report:
+    with step_progress() as report:
         result = rescore(
             dataset,
             encoder=encoder,
@@ -123,9 +128,10 @@ def score(
             split=split,
             backend=backend,
             device=device,
+            folder=folder,
             progress=report,
         )
-    if out is not None:
+    if out is not None and folder is None:
         write_table(result.table, out)
     if as_json:
         body = {"out": str(out)} if out else {"rows": json_rows(result.table)}
@@ -167,29 +173,3 @@ def _summary_line(summary: dict[str, object]) -> str:
     return (
         f"{line}: median RSR {summary['median_rsr']:.4f}, rank 1 for {summary['share_rank_1']:.1%}"
     )
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on a terminal, else a line on stderr for every tenth of each step."""
-    from tqdm import tqdm
-
-    if sys.stderr.isatty():
-        with tqdm(unit="row") as bar:
-
-            def show(what: str, done: int, total: int) -> None:
-                bar.set_description(what, refresh=False)
-                bar.total, bar.n = total, done
-                bar.refresh()
-
-            yield show
-        return
-    shown: set[tuple[str, int]] = set()
-
-    def tell(what: str, done: int, total: int) -> None:
-        tenth = (what, done * 10 // max(1, total))
-        if tenth not in shown:
-            shown.add(tenth)
-            click.echo(f"{what}: {done} of {total}", err=True)
-
-    yield tell

@@ -6,7 +6,7 @@ nothing heavier: torch and faiss are imported by the backends that use them.
 
 from mgld.scoring.exact import exact_sim, float32_error_bound
 from mgld.scoring.scores import Scores, rsr_of_rank
-from mgld.scoring.sim_rsr import BACKENDS, sim_rsr
+from mgld.scoring.sim_rsr import BACKENDS, NameScorer, sim_rsr
 from mgld.scoring.sizes import config_name, default_sizes, default_test_size, parse_config_name
 from mgld.scoring.splits import Splits, assign_splits
 from mgld.scoring.subsets import METHODS, percentiles, select
@@ -14,6 +14,7 @@ from mgld.scoring.subsets import METHODS, percentiles, select
 __all__ = [
     "BACKENDS",
     "METHODS",
+    "NameScorer",
     "Scores",
     "Splits",
     "assign_splits",

@@ -17,42 +17,63 @@ Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
 
 
-def blocked_scores(
-    images: NDArray[np.float32],
-    names: NDArray[np.float32],
-    own: Int64,
-    k: int,
-    *,
-    backend: str,
-    progress: Callable[[int, int], None] | None = None,
-) -> Scores:
-    """Scores of validated input by `backend` (auto, cpu, cuda or faiss); see `sim_rsr`."""
-    candidates = distinct(names)
-    engine = _engine(backend, candidates, images)
-    own_group = candidates.group[own]
-    total = len(images)
-    sim = np.empty(total)
-    for start in range(0, total, engine.image_block):
-        part = slice(start, start + engine.image_block)
-        every = np.arange(len(images[part]))
-        sim[part] = _sims(engine, images[part], every, candidates, own_group[part])
-    rank = np.empty(total, dtype=np.int64)
-    width = min(max(k, 2), len(names))  # two: the margin needs the best other name
-    nearest = np.empty((total, width), dtype=np.int64)
-    nearest_sim = np.empty((total, width))
-    order = np.argsort(sim, kind="stable") if engine.sorted_by_own else np.arange(total)
-    for start in range(0, total, engine.image_block):
-        block = order[start : start + engine.image_block]
-        above, top = _block(engine, images[block], candidates, own_group[block], sim[block], width)
-        rank[block] = 1 + above
-        nearest[block], nearest_sim[block] = _names_of(candidates, *top, width)
-        if progress is not None:
-            progress(start + len(block), total)
-    return assemble(sim, rank, own, nearest, nearest_sim, names=len(names), k=k)
+class BlockedScorer:
+    """Scores of validated images among validated names, by `backend` (all but oracle).
+
+    The names are prepared once, with the first images, for any number of calls. to_come: how many
+    images there will be in all of them, at least.
+    """
+
+    def __init__(self, names: NDArray[np.float32], backend: str, to_come: int) -> None:
+        self._candidates = distinct(names)
+        self._to_come = to_come
+        self._backend = backend
+        self._engine: Engine | None = None
+
+    def scores(
+        self,
+        images: NDArray[np.float32],
+        own: Int64,
+        k: int,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Scores:
+        """Scores of images float32 [M, d] with own names int64 [M]; see `sim_rsr`."""
+        candidates = self._candidates
+        expected = max(len(images), self._to_come)
+        engine = self._engine or _engine(self._backend, candidates, images, expected)
+        if len(images):  # none would be no sample of what is to come
+            self._engine = engine
+        own_group = candidates.group[own]
+        total, names = len(images), len(candidates.group)
+        sim = np.empty(total)
+        for start in range(0, total, engine.image_block):
+            part = slice(start, start + engine.image_block)
+            every = np.arange(len(images[part]))
+            sim[part] = _sims(engine, images[part], every, candidates, own_group[part])
+        rank = np.empty(total, dtype=np.int64)
+        width = min(max(k, 2), names)  # two: the margin needs the best other name
+        nearest = np.empty((total, width), dtype=np.int64)
+        nearest_sim = np.empty((total, width))
+        order = np.argsort(sim, kind="stable") if engine.sorted_by_own else np.arange(total)
+        for start in range(0, total, engine.image_block):
+            block = order[start : start + engine.image_block]
+            above, top = _block(
+                engine, images[block], candidates, own_group[block], sim[block], width
+            )
+            rank[block] = 1 + above
+            nearest[block], nearest_sim[block] = _names_of(candidates, *top, width)
+            if progress is not None:
+                progress(start + len(block), total)
+        return assemble(sim, rank, own, nearest, nearest_sim, names=names, k=k)
 
 
-def _engine(backend: str, candidates: DistinctNames, images: NDArray[np.float32]) -> Engine:
-    """The engine of a backend; its libraries are imported here and nowhere earlier."""
+def _engine(
+    backend: str, candidates: DistinctNames, images: NDArray[np.float32], expected: int
+) -> Engine:
+    """The engine of a backend; its libraries are imported here and nowhere earlier.
+
+    images: some of those to come, `expected` of them in all.
+    """
     if backend == "faiss":
         from mgld.scoring.faiss_engine import FaissEngine
 
@@ -61,7 +82,7 @@ def _engine(backend: str, candidates: DistinctNames, images: NDArray[np.float32]
         from mgld.scoring.cuda_engine import cuda_engine
 
         return cuda_engine(candidates)
-    if int8_pays(len(images), len(candidates), images.shape[1]):
+    if int8_pays(expected, len(candidates), images.shape[1]):
         from mgld.scoring.int8_engine import Int8Engine
 
         return Int8Engine(candidates, images)

@@ -6,21 +6,25 @@
 - name_strings: text [N], candidate names; names: float32 [N, d]
 
 Rows are unit vectors in any order; text is compared after Unicode NFC. What the dataset does not
-have is ignored, so one file serves every config.
+have is ignored, so one file serves every config. The vectors stay on disk and are read as they are
+needed, unless the file is compressed (`np.savez_compressed`).
 """
 
 from __future__ import annotations
 
+import os
+import struct
 import unicodedata
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mgld.files import sha256_file
 from mgld.scoring import validate
 
 _KEYS = ("image_ids", "images", "name_strings", "names")
@@ -28,25 +32,31 @@ _KEYS = ("image_ids", "images", "name_strings", "names")
 
 @dataclass(frozen=True)
 class EmbeddingFile:
-    """The content of an embedding file: vectors and the rows that ids and names stand in."""
+    """The content of an embedding file: vectors (arrays or memmaps) and where ids and names stand.
+
+    digest: SHA-256 of the file.
+    """
 
     path: Path
     images: NDArray[np.float32]
     image_rows: dict[str, int]
     names: NDArray[np.float32]
     name_rows: dict[str, int]
+    digest: str
+
+    def require_images(self, ids: Sequence[str]) -> None:
+        """ValueError naming the ids that have no vector."""
+        self._rows_of(self.image_rows, ids, "images")
 
     def images_of(self, ids: Sequence[str]) -> NDArray[np.float32]:
         """float32 [len(ids), d]; ValueError naming the ids that have no vector."""
-        return self._take(self.images, self.image_rows, ids, "images")
+        return self.images[self._rows_of(self.image_rows, ids, "images")]
 
     def names_of(self, names: Sequence[str]) -> NDArray[np.float32]:
         """float32 [len(names), d]; ValueError naming the names that have no vector."""
-        return self._take(self.names, self.name_rows, names, "names")
+        return self.names[self._rows_of(self.name_rows, names, "names")]
 
-    def _take(
-        self, vectors: NDArray[np.float32], rows: dict[str, int], keys: Sequence[str], what: str
-    ) -> NDArray[np.float32]:
+    def _rows_of(self, rows: dict[str, int], keys: Sequence[str], what: str) -> NDArray[np.int64]:
         normal = [unicodedata.normalize("NFC", key) for key in keys]
         missing = [key for key in normal if key not in rows]
         if missing:
@@ -55,7 +65,7 @@ class EmbeddingFile:
                 f"{self.path} has no vector for {len(missing)} of {len(keys)} {what}: "
                 f"{some}{', ...' if len(missing) > 3 else ''}"
             )
-        return vectors[[rows[key] for key in normal]]
+        return np.array([rows[key] for key in normal], dtype=np.int64)
 
 
 def read_embeddings(path: Path) -> EmbeddingFile:
@@ -68,7 +78,7 @@ def read_embeddings(path: Path) -> EmbeddingFile:
             absent = [key for key in _KEYS if key not in loaded]
             if absent:
                 raise ValueError(f"it lacks {', '.join(absent)}")
-            arrays: dict[str, NDArray[Any]] = {key: loaded[key] for key in _KEYS}
+            arrays = {key: _stored(path, loaded, key) for key in _KEYS}
         images = validate.vectors("image", arrays["images"])
         names = validate.vectors("name", arrays["names"])
         if images.shape[1] != names.shape[1]:
@@ -79,12 +89,39 @@ def read_embeddings(path: Path) -> EmbeddingFile:
             image_rows=_rows("image_ids", arrays["image_ids"], len(images)),
             names=names,
             name_rows=_rows("name_strings", arrays["name_strings"], len(names)),
+            digest=sha256_file(path),
         )
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(
             f"{path}: {error}. Expected an .npz with text arrays image_ids and name_strings and "
             "float32 unit vectors images [M, d] and names [N, d]"
         ) from error
+
+
+def _stored(path: Path, archive: Any, key: str) -> NDArray[Any]:
+    """An array of an .npz: mapped from the file where it lies there as it is, else read."""
+    member = archive.zip.getinfo(f"{key}.npy")
+    if member.compress_type != zipfile.ZIP_STORED:
+        array: NDArray[Any] = archive[key]
+        return array
+    with path.open("rb") as handle:
+        # The name and the extra field of a member's own header come before its bytes; the header
+        # of the archive's directory has another extra field.
+        handle.seek(member.header_offset + 26)
+        name_bytes, extra_bytes = struct.unpack("<HH", handle.read(4))
+        handle.seek(name_bytes + extra_bytes, os.SEEK_CUR)
+        version = np.lib.format.read_magic(handle)
+        read_header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }.get(version)
+        if read_header is None:
+            return archive[key]  # type: ignore[no-any-return]
+        shape, fortran, dtype = read_header(handle)
+        if dtype.hasobject or 0 in shape:
+            return archive[key]  # type: ignore[no-any-return]
+        order: Literal["F", "C"] = "F" if fortran else "C"
+        return np.memmap(path, dtype, "r", handle.tell(), shape, order)
 
 
 def _rows(label: str, keys: NDArray[Any], length: int) -> dict[str, int]:

@@ -19,6 +19,11 @@ def check_suffix(path: Path) -> None:
         raise ValueError(f"{path}: the file must end in .parquet or .csv")
 
 
+def is_folder(path: Path) -> bool:
+    """Whether `path` names a folder of scores and no file: it has no ending, or is a folder."""
+    return path.suffix == "" or path.is_dir()
+
+
 def write_table(table: pa.Table, path: Path) -> None:
     """Write `table` whole or not at all. In CSV, list columns become JSON text."""
     import pyarrow as pa

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mgld.scoring.embedding_file import read_embeddings
+from mgld.scoring.name_index import NameIndex, has_index, write_index
+from mgld.scoring.records import (
+    RECORD_COLUMNS,
+    Records,
+    candidate_names,
+    digest_of,
+    own_rows,
+    read_records,
+    wanted_splits,
+)
+from mgld.scoring.score_folder import Block, ScoreFolder, blocks_of
 from mgld.scoring.scores import Scores
-from mgld.scoring.sim_rsr import sim_rsr
+from mgld.scoring.sim_rsr import NameScorer
+from mgld.scoring.vector_source import BlockVectors, EncodedVectors, GivenVectors, VectorSource
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from mgld.vision import Encoder
-    from mgld.vision.prepare import Pixels
-
 Progress = Callable[[str, int, int], None]
 """Called with (what is done, how many are done, of how many)."""
 
-IMAGES_PER_BATCH = 64
+BLOCK_RECORDS = 4096
+"""Records that are encoded, scored and written at a time: what a kill loses at most."""
 _NEAREST = 10
-_RECORD_COLUMNS = ["id", "landmark_id", "landmark_name"]
 
 
 @dataclass(frozen=True)
@@ -43,18 +51,6 @@ class Rescored:
     summary: dict[str, Any]
 
 
-@dataclass
-class _Records:
-    """The records of a config, split by split, and the vectors of those that could be read."""
-
-    split: list[str] = field(default_factory=list)
-    id: list[str] = field(default_factory=list)
-    landmark_id: list[int] = field(default_factory=list)
-    landmark_name: list[str] = field(default_factory=list)
-    status: list[str] = field(default_factory=list)
-    reason: list[str] = field(default_factory=list)
-
-
 def rescore(
     source: str | Path,
     *,
@@ -65,6 +61,7 @@ def rescore(
     split: str | None = None,
     backend: str = "auto",
     device: str | None = None,
+    folder: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Rescored:
     """Score the records of `config` against all N names of the dataset's `names` config.
@@ -75,148 +72,117 @@ def rescore(
     split: only that one; None: all, except that of `eval`, whose `test` contains `test_paper`, it
     is `test`. backend: of `sim_rsr`. device: of the encoder.
 
+    folder: where the rows are kept block by block as they are made, beside an index of the names
+    for `mgld nearest` (`score_folder.py`). The same call goes on after the blocks that are there,
+    and ends with the same rows.
+
     An image that cannot be read is a row with a status. ValueError for wrong arguments, vectors
-    that are missing or not unit, and records whose name is not a candidate.
+    that are missing or not unit, records whose name is not a candidate, and a folder that holds
+    something else.
     """
     import mgld
+    from mgld.hub.load import folder_content
 
     if (encoder is None) == (embeddings is None):
         raise ValueError("give either an encoder or a file of embeddings")
     if template.count("{name}") != 1:
         raise ValueError(f"template {template!r} must contain {{name}} exactly once")
-    columns = [*_RECORD_COLUMNS, "image"] if embeddings is None else _RECORD_COLUMNS
-    splits = _splits(mgld.load(str(source), config, columns=columns), config, split)
-    names = _candidates(mgld.load(str(source), "names"))
-    records = _records(splits)
-    own = _own_rows(records.landmark_name, names)
-    report = progress or _silent
+    columns = [*RECORD_COLUMNS, "image"] if embeddings is None else RECORD_COLUMNS
+    splits = wanted_splits(mgld.load(str(source), config, columns=columns), config, split)
+    names = candidate_names(mgld.load(str(source), "names"))
+    records = read_records(splits)
+    own = own_rows(records.landmark_name, names)
+    vectors: VectorSource
     if embeddings is not None:
-        given = read_embeddings(Path(embeddings))
-        image_vectors, name_vectors = given.images_of(records.id), given.names_of(names)
-        made_by = {"encoder": str(embeddings), "fingerprint": None, "template": None}
+        vectors = GivenVectors(Path(embeddings), records)
     else:
-        loaded = _load_encoder(str(encoder), device)
-        image_vectors = _encode_images(loaded, _image_bytes(splits), records, report)
-        report("names", 0, len(names))
-        name_vectors = loaded.encode_names(names, template=template)
-        report("names", len(names), len(names))
-        made_by = {"encoder": loaded.spec, "fingerprint": loaded.fingerprint, "template": template}
-    ok = np.array([status == "ok" for status in records.status], dtype=np.bool_)
-    scores = sim_rsr(
-        image_vectors,
-        name_vectors,
-        own[ok],
-        k=_NEAREST,
-        backend=backend,
-        progress=lambda done, total: report("scores", done, total),
-    )
-    return Rescored(_table(records, ok, scores, names), _summary(ok, scores, names) | made_by)
+        content = folder_content(source, config)
+        vectors = EncodedVectors(str(encoder), device, template, splits, content)
+    report = progress or _silent
+    if folder is None:
+        table = _score(records, own, names, vectors, None, backend, report)
+    else:
+        binding = vectors.binding | {"records": records.digest(), "names": digest_of(names)}
+        binding |= {"nearest": _NEAREST, "block": BLOCK_RECORDS}
+        with ScoreFolder(Path(folder), binding) as kept:
+            table = _score(records, own, names, vectors, kept, backend, report)
+    return Rescored(table, _summary(table, names) | vectors.made_by)
+
+
+def _score(
+    records: Records,
+    own: NDArray[np.int64],
+    names: list[str],
+    vectors: VectorSource,
+    kept: ScoreFolder | None,
+    backend: str,
+    report: Progress,
+) -> pa.Table:
+    """The rows of `Rescored.table`: block by block, those that `kept` has not yet."""
+    import pyarrow as pa
+
+    blocks = blocks_of(len(records), BLOCK_RECORDS)
+    todo = [block for block in blocks if kept is None or not kept.done(block)]
+    made: dict[Block, pa.Table] = {}
+    total = sum(block.stop - block.start for block in todo)
+    more = _counter(report, total)
+    if todo or (kept and not has_index(kept.path)):
+        name_vectors = _name_vectors(vectors, names, kept, report)
+        scorer = NameScorer(name_vectors, k=_NEAREST, backend=backend, to_come=total)
+        for block in todo:
+            found = vectors.images(block.start, block.stop, more)
+            ok = np.array([status == "ok" for status in found.status], dtype=np.bool_)
+            scores = scorer.score(found.vectors, own[block.start : block.stop][ok])
+            table = _table(records, block, found, ok, scores, names)
+            if kept is None:
+                made[block] = table
+            else:
+                kept.write(block, table)
+    return pa.concat_tables(kept.read(block) if kept else made[block] for block in blocks)
 
 
 def _silent(what: str, done: int, total: int) -> None:
     """No progress."""
 
 
-def _splits(loaded: Any, config: str, split: str | None) -> dict[str, Any]:
-    """The wanted splits of a config: name -> `datasets.Dataset`."""
-    if split is None and config == "eval":
-        split = "test"  # holds the records of `test_paper`, too: each counts once
-    if split is None:
-        return dict(loaded)
-    if split not in loaded:
-        raise ValueError(f"config {config!r} has no split {split!r}: it has {', '.join(loaded)}")
-    return {split: loaded[split]}
+def _counter(report: Progress, total: int) -> Callable[[int], None]:
+    """A function that is told how many records more are done."""
+    done = 0
+
+    def more(rows: int) -> None:
+        nonlocal done
+        done += rows
+        report("records", done, total)
+
+    return more
 
 
-def _candidates(loaded: Any) -> list[str]:
-    """The candidate names of a `names` config, in its order."""
-    names = [name for part in loaded.values() for name in part["name"]]
-    if len(set(names)) != len(names):
-        raise ValueError("the dataset's `names` config lists a name twice")
-    return names
-
-
-def _records(splits: dict[str, Any]) -> _Records:
-    """The records of the splits, all "ok" so far."""
-    records = _Records()
-    for split, part in splits.items():
-        columns = part.select_columns(_RECORD_COLUMNS)[:]
-        records.split += [split] * len(part)
-        records.id += columns["id"]
-        records.landmark_id += columns["landmark_id"]
-        records.landmark_name += columns["landmark_name"]
-    records.status = ["ok"] * len(records.id)
-    records.reason = [""] * len(records.id)
-    return records
-
-
-def _image_bytes(splits: dict[str, Any]) -> Iterator[bytes | None]:
-    """Encoded images in the order of the records; None where a record has none."""
-    from datasets import Image
-
-    for part in splits.values():
-        encoded = part.select_columns(["image"]).cast_column("image", Image(decode=False))
-        for row in encoded:
-            cell = row["image"] or {}
-            path = cell.get("path")
-            if cell.get("bytes") is None and path and Path(path).is_file():
-                yield Path(path).read_bytes()
-            else:
-                yield cell.get("bytes")
-
-
-def _own_rows(own_names: list[str], names: list[str]) -> NDArray[np.int64]:
-    """Row of each record's name among the candidates."""
-    row_of = {name: row for row, name in enumerate(names)}
-    missing = [name for name in own_names if name not in row_of]
-    if missing:
-        raise ValueError(
-            f"{len(missing)} records have a name that is not in the `names` config: "
-            f"{_first(missing)}"
-        )
-    return np.array([row_of[name] for name in own_names], dtype=np.int64)
-
-
-def _load_encoder(spec: str, device: str | None) -> Encoder:
-    from mgld.vision import load_encoder
-
-    return load_encoder(spec, device=device)
-
-
-def _encode_images(
-    encoder: Encoder, images: Iterator[bytes | None], records: _Records, report: Progress
+def _name_vectors(
+    vectors: VectorSource, names: list[str], kept: ScoreFolder | None, report: Progress
 ) -> NDArray[np.float32]:
-    """Vectors float32 [readable, d]; what cannot be read gets a status and a reason."""
-    from mgld.gldv2 import ImageError, decode_image
-    from mgld.vision.pipeline import in_order
-
-    total = len(records.id)
-
-    def read(data: bytes | None) -> Pixels | ImageError:
-        try:
-            return encoder.prepare(decode_image(data or b"", short_side=encoder.short_side).image)
-        except ImageError as error:
-            return error
-
-    def readable() -> Iterator[Pixels]:
-        # Decoded when the encoder asks for it: never more than one whole image a thread in memory.
-        ahead = 2 * IMAGES_PER_BATCH
-        for row, got in enumerate(in_order(read, images, threads=encoder.threads, ahead=ahead)):
-            if isinstance(got, ImageError):
-                records.status[row], records.reason[row] = got.status, got.reason
-            else:
-                yield got
-            if (row + 1) % IMAGES_PER_BATCH == 0 or row + 1 == total:
-                report("images", row + 1, total)
-
-    vectors = encoder.encode_prepared(readable(), batch_size=IMAGES_PER_BATCH)
-    return np.concatenate([np.empty((0, encoder.embed_dim), np.float32), *vectors])
+    """float32 [N, d]; from the index of a run that goes on, or made, and the index with them."""
+    if kept and has_index(kept.path):
+        return NameIndex(kept.path).vectors()
+    report("names", 0, len(names))
+    made = vectors.names(names)
+    report("names", len(names), len(names))
+    if kept:
+        write_index(kept.path, names, made, vectors.made_by)
+    return made
 
 
-def _table(records: _Records, ok: NDArray[np.bool_], scores: Scores, names: list[str]) -> pa.Table:
-    """The rows of `Rescored.table`."""
+def _table(
+    records: Records,
+    block: Block,
+    found: BlockVectors,
+    ok: NDArray[np.bool_],
+    scores: Scores,
+    names: list[str],
+) -> pa.Table:
+    """The rows of `Rescored.table` of one block; `ok` bool [block] are those with scores."""
     import pyarrow as pa
 
+    rows = slice(block.start, block.stop)
     places = np.full(len(ok), -1)
     places[ok] = np.arange(len(scores))
     take = pa.array([int(place) if place >= 0 else None for place in places], pa.int64())
@@ -232,29 +198,24 @@ def _table(records: _Records, ok: NDArray[np.bool_], scores: Scores, names: list
     }
     return pa.table(
         {
-            "split": pa.array(records.split, pa.string()),
-            "id": pa.array(records.id, pa.string()),
-            "landmark_id": pa.array(records.landmark_id, pa.int64()),
-            "landmark_name": pa.array(records.landmark_name, pa.string()),
-            "status": pa.array(records.status, pa.string()),
-            "reason": pa.array(records.reason, pa.string()),
+            "split": pa.array(records.split[rows], pa.string()),
+            "id": pa.array(records.id[rows], pa.string()),
+            "landmark_id": pa.array(records.landmark_id[rows], pa.int64()),
+            "landmark_name": pa.array(records.landmark_name[rows], pa.string()),
+            "status": pa.array(found.status, pa.string()),
+            "reason": pa.array(found.reason, pa.string()),
             **{name: column.take(take) for name, column in scored.items()},
         }
     )
 
 
-def _summary(ok: NDArray[np.bool_], scores: Scores, names: list[str]) -> dict[str, Any]:
+def _summary(table: pa.Table, names: list[str]) -> dict[str, Any]:
     """The figures of `Rescored.summary` that do not depend on who made the vectors."""
-    any_scored = len(scores) > 0
+    rank, rsr = (table[name].drop_null().to_numpy() for name in ("rank", "rsr"))
     return {
-        "records": len(ok),
-        "scored": len(scores),
+        "records": len(table),
+        "scored": len(rank),
         "names": len(names),
-        "median_rsr": float(np.median(scores.rsr)) if any_scored else None,
-        "share_rank_1": float(np.mean(scores.rank == 1)) if any_scored else None,
+        "median_rsr": float(np.median(rsr)) if len(rsr) else None,
+        "share_rank_1": float(np.mean(rank == 1)) if len(rank) else None,
     }
-
-
-def _first(items: list[str]) -> str:
-    """The first three of a list, for a message."""
-    return ", ".join(repr(item) for item in items[:3]) + (", ..." if len(items) > 3 else "")

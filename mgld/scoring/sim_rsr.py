@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mgld.scoring import validate
-from mgld.scoring.blocked import blocked_scores
+from mgld.scoring.blocked import BlockedScorer
 from mgld.scoring.oracle import oracle_scores
 from mgld.scoring.scores import Scores
 
@@ -40,19 +40,45 @@ def sim_rsr(
     NaN, inf, a length other than 1 and a row out of range; and for shapes, dtypes, k < 1, an
     unknown backend, or "cuda" where there is none.
     """
-    if backend not in BACKENDS:
-        raise ValueError(f"backend {backend!r}: must be one of {', '.join(BACKENDS)}")
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-        raise ValueError(f"k = {k!r}: must be an integer of at least 1")
-    images = validate.vectors("image", images)
-    names = validate.vectors("name", names)
-    if len(names) == 0:
-        raise ValueError("no names: there must be at least one candidate")
-    if images.shape[1] != names.shape[1]:
-        raise ValueError(
-            f"image vectors have {images.shape[1]} dimensions, name vectors {names.shape[1]}"
+    scorer = NameScorer(names, k=k, backend=backend)
+    return scorer.score(images, own, progress=progress)
+
+
+class NameScorer:
+    """`sim_rsr` for images that come in parts: the names are checked and prepared once.
+
+    names, k, backend and errors: as for `sim_rsr`. to_come: how many images all parts have
+    together, if that is known: what is worth preparing depends on it, and no number does.
+    """
+
+    def __init__(self, names: Any, *, k: int = 10, backend: str = "auto", to_come: int = 0) -> None:
+        if backend not in BACKENDS:
+            raise ValueError(f"backend {backend!r}: must be one of {', '.join(BACKENDS)}")
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+            raise ValueError(f"k = {k!r}: must be an integer of at least 1")
+        self._names = validate.vectors("name", names)
+        if len(self._names) == 0:
+            raise ValueError("no names: there must be at least one candidate")
+        self._k = int(k)
+        self._blocked = (
+            None if backend == "oracle" else BlockedScorer(self._names, backend, to_come)
         )
-    own = validate.own_rows(own, len(images), len(names))
-    if backend == "oracle":
-        return oracle_scores(images, names, own, int(k))
-    return blocked_scores(images, names, own, int(k), backend=backend, progress=progress)
+
+    def score(
+        self,
+        images: Any,
+        own: Any,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Scores:
+        """Scores of images float32 [M, d] with own names integers [M]; rows count from 0 here."""
+        images = validate.vectors("image", images)
+        names = self._names
+        if images.shape[1] != names.shape[1]:
+            raise ValueError(
+                f"image vectors have {images.shape[1]} dimensions, name vectors {names.shape[1]}"
+            )
+        own = validate.own_rows(own, len(images), len(names))
+        if self._blocked is None:
+            return oracle_scores(images, names, own, self._k)
+        return self._blocked.scores(images, own, self._k, progress)

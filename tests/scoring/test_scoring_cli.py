@@ -86,7 +86,7 @@ class TestScore:
         path = tmp_path / "scores.parquet"
         result = mgld("score", dataset_folder, "--encoder", "any", "--out", path)
         assert "11 of 12 records scored among 6 names with colour" in result.stdout
-        assert "images: " in result.stderr
+        assert "records: 12 of 12" in result.stderr
         rows = pq.read_table(path).to_pylist()
         assert [row["landmark_id"] for row in rows] == [*range(3), *range(4, 12), 3]
         assert [row["split"] for row in rows] == ["train"] * 11 + ["test"]
