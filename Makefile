@@ -10,7 +10,7 @@ INSPECT_BIN := $(INSPECT)/bin
 INSPECT_STAMP := $(INSPECT)/.installed
 INSPECT_TESTS := tests/integrations_inspect tests/integrations_eee/test_integrations_eee_valid.py
 
-.PHONY: demo nano test lint format slow install lmms inspect clean
+.PHONY: demo nano docs test lint format slow install lmms inspect clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -50,6 +50,9 @@ demo: $(STAMP)  ## the main job, offline: a small world built, scored, split, as
 
 nano: $(STAMP)  ## the trainer end to end, offline: three stages on two cores, answers and grades in out/nano
 	$(BIN)/python -m benchmarks.nano.three_stages
+
+docs: $(STAMP)  ## the documentation as a static site in out/docs: open out/docs/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 test: $(STAMP) $(INSPECT_STAMP) lint  ## lint, types and the whole test suite
 	$(BIN)/python -m pytest

@@ -126,7 +126,8 @@ def entity_contrastive_loss(
         entity_mask_BE: bool [B, E].
         log_tau: scalar; the temperature is exp(log_tau), clamped to [0.01, 100] (no gradient
             outside).
-        theta, similarity: see `entity_weights`.
+        theta: see `entity_weights`.
+        similarity: see `entity_weights`.
         negatives: "image" as printed, or "batch": all valid entities of all images of the batch.
         phrases_BE: int [B, E]; entities with the same number are no negatives of each other.
             None: all are different.

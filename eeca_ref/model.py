@@ -46,7 +46,8 @@ class EecaForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type: i
 
     Args:
         config: what to build.
-        vision_tower, language_model: loaded parts; None: randomly initialised ones.
+        vision_tower: loaded; None: a randomly initialised one.
+        language_model: loaded; None: a randomly initialised one.
 
     Attributes:
         log_tau_rest: what is added to `log_tau` in the forward pass. Where an optimizer keeps a
@@ -190,15 +191,20 @@ class EecaForConditionalGeneration(PreTrainedModel, GenerationMixin):  # type: i
             pixel_values: float [B, 3, S, S], CLIP-normalised; rows without an image hold anything.
             has_image: bool [B], only checked against `input_ids`.
             labels: int64 [B, L]; -100 where nothing is supervised. None: no losses.
-            entity_ids, entity_token_mask, entity_mask: int64 and bool [B, E, T], bool [B, E].
+            entity_ids: int64 [B, E, T], tokens of the entities.
+            entity_token_mask: bool [B, E, T].
+            entity_mask: bool [B, E].
             class_ids: int64 [B], -100 where there is none.
             counts: what the losses are divided by; None: the batch's own numbers.
             all_logits: logits at all positions although there are labels, at a cost. Else there
                 are none; the losses are the same.
             image_features: visual tokens [B, V, C] in the place of `pixel_values`.
-            position_ids, past_key_values, inputs_embeds, logits_to_keep: as in transformers, which
-                looks for these names when it generates.
-            kwargs: `use_cache`, `output_hidden_states`, ...
+            position_ids: as in transformers, which looks for this name and the next three when it
+                generates.
+            past_key_values: as in transformers.
+            inputs_embeds: as in transformers.
+            logits_to_keep: as in transformers.
+            **kwargs: `use_cache`, `output_hidden_states`, ...
 
         Raises:
             ValueError: `<image>` without an image or the reverse, or a sample of more than

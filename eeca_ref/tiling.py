@@ -31,7 +31,10 @@ def split_tiles(images_BCHW: Tensor) -> Tensor:
         images_BCHW: [B, C, H, W] of any dtype, H and W even.
 
     Returns:
-        [B, 4, C, H/2, W/2], row-major: top left, top right, bottom left, bottom right.
+        [B, 4, C, H/2, W/2], same dtype, row-major: top left, top right, bottom left, bottom right.
+
+    Raises:
+        ValueError: other shapes, odd H or W.
     """
     height, width = _halves(images_BCHW)
     batch, channels = images_BCHW.shape[:2]

@@ -20,10 +20,22 @@ _STATES: Final[frozenset[str]] = frozenset((*LEVELS, "unscored"))
 class LevelMetrics(Record):
     """Counts and shares of the knowledge levels of one run, or of a group of its questions.
 
-    total = scored + unscored. counts, shares and intervals are of the scored ones, for each level;
-    accuracy = recognised / scored. Where nothing is scored there is none of it: None. worst and
-    best: the accuracy if all unscored ones were wrong, or all right. clusters: number of landmarks
-    among the scored, None where they were not given.
+    Shares and intervals are of the scored ones, in [0, 1]; where nothing is scored they are None.
+
+    Attributes:
+        total: questions; scored + unscored.
+        scored: those with a level.
+        unscored: those without.
+        unscored_share: unscored / total.
+        recognised: strongly known or known.
+        accuracy: recognised / scored.
+        accuracy_interval: 95 %.
+        worst: the accuracy if all unscored ones were wrong.
+        best: the accuracy if all unscored ones were right.
+        counts: for each level.
+        shares: for each level.
+        share_intervals: 95 %, for each level.
+        clusters: number of landmarks among the scored, None where they were not given.
     """
 
     total: int
@@ -60,11 +72,17 @@ class LevelMetrics(Record):
 def level_metrics(
     levels: Sequence[str], *, clusters: Sequence[Hashable] | None = None
 ) -> LevelMetrics:
-    """Count the levels of a run.
+    """Count the levels of a run (paper, section 3.1; docs/definitions.md, "Metrics").
 
-    levels: one of LEVELS or "unscored" for each question. clusters: the landmark of each question;
-    intervals then allow for questions that share one. ValueError for another word, naming where it
-    stands, and where there is not one cluster for each level.
+    Args:
+        levels: one of LEVELS or "unscored" for each question.
+        clusters: the landmark of each question; intervals then allow for questions that share one.
+
+    Returns:
+        Counts, shares, accuracy and intervals.
+
+    Raises:
+        ValueError: another word, naming where it stands, or not one cluster for each level.
     """
     for row, level in enumerate(levels):
         if level not in _STATES:

@@ -55,20 +55,23 @@ NAME_SCHEMA = pa.schema([("name", pa.string()), ("landmark_ids", pa.list_(pa.int
 class Catalog:
     """What GLDv2's metadata says, and what of it was turned away.
 
-    `landmarks`: LANDMARK_SCHEMA, sorted by landmark_id, one row each; `image_count` counts the
-    images of the catalog and may be 0. The label columns are null where the source has none.
-    `images`: IMAGE_SCHEMA, sorted by image_id, one row each, all of landmarks in `landmarks`;
-    author, license and title are null where `train_attribution.csv` does not give them.
-    `rejects`: REJECT_SCHEMA, in the order of the files and lines.
+    Attributes:
+        landmarks: Arrow table LANDMARK_SCHEMA, sorted by landmark_id, one row each; `image_count`
+            counts the images of the catalog and may be 0. The label columns are null where the
+            source has none.
+        images: Arrow table IMAGE_SCHEMA, sorted by image_id, one row each, all of landmarks in
+            `landmarks`; author, license and title are null where `train_attribution.csv` does not
+            give them.
+        rejects: Arrow table REJECT_SCHEMA, in the order of the files and lines.
+        rows: rows of each file that was there, the header not counted.
+        accepted: of these, the rows that went into `landmarks` or `images`.
     """
 
     landmarks: pa.Table
     images: pa.Table
     rejects: pa.Table
     rows: dict[str, int]
-    """Rows of each file that was there, the header not counted."""
     accepted: dict[str, int]
-    """Of these, the rows that went into `landmarks` or `images`."""
 
     @property
     def names(self) -> pa.Table:
@@ -103,8 +106,15 @@ def read_catalog(root: str | Path) -> Catalog:
     needed; `train_label_to_hierarchical.csv` and `train_attribution.csv` fill columns where they
     are there. Of rows with the same id the first usable one counts.
 
-    Raises FileNotFoundError for a missing folder or table, ValueError (naming file and columns) for
-    a table without its columns.
+    Args:
+        root: a source folder as `mgld fetch` or `mgld world` makes it.
+
+    Returns:
+        The tables, and what was turned away, row by row with a reason.
+
+    Raises:
+        FileNotFoundError: a missing folder or table.
+        ValueError: a table without its columns, naming file and columns.
     """
     root = Path(root)
     if not root.is_dir():

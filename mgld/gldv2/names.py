@@ -31,7 +31,15 @@ def landmark_name(category_url: str) -> str:
     as it is written, so that `%E9` and `%E8` stay two names; `%25E9`, which decodes to the text
     `%E9`, is the same name as `%E9`.
 
-    Raises ValueError if there is nothing to name.
+    Args:
+        category_url: a row of GLDv2's `train_label_to_category.csv`, such as
+            `http://commons.wikimedia.org/wiki/Category:Eiffel_Tower`.
+
+    Returns:
+        The name, never empty: `Eiffel Tower`.
+
+    Raises:
+        ValueError: there is nothing to name.
     """
     _, marker, title = category_url.partition(MARKER)
     if not marker:

@@ -27,19 +27,29 @@ def load(
 ) -> Dataset | DatasetDict | IterableDataset | IterableDatasetDict:
     """Load one config of the dataset.
 
-    source: a dataset folder, a build folder (its `dataset/` is used), or a Hub id; None: the Hub id
-    in the environment's MGLD_REPO; there is no default to fall back to yet. config: `full` (splits
-    train, test), `eval` (test, test_paper), `names`, or a subset such as `hds25k` (`hds25000` is
-    the same). split: one split; None gives all. revision: a tag or commit of a Hub id. kw: passed
-    to `datasets.load_dataset`: `streaming=True`, `columns=[...]`, `cache_dir=...`.
-
     Without `streaming`, `datasets` keeps a decompressed copy in its cache, keyed by the folder's
     last name and its card, which states a hash of each config's files: a folder that was written
     anew is read anew.
 
-    FileNotFoundError: no such folder or repository, or a build without a dataset. ValueError: no
-    such config, split or column (the message lists what is there), a revision of a folder, or
-    neither `source` nor MGLD_REPO. ConnectionError: the Hub cannot be reached.
+    Args:
+        source: a dataset folder, a build folder (its `dataset/` is used), or a Hub id. None: the
+            Hub id in the environment's MGLD_REPO; there is no default to fall back to yet.
+        config: `full` (splits train, test), `eval` (test, test_paper), `names`, or a subset such
+            as `hds25k` (`hds25000` is the same).
+        split: one split; None gives all.
+        revision: a tag or commit of a Hub id.
+        **kw: passed to `datasets.load_dataset`: `streaming=True`, `columns=[...]`,
+            `cache_dir=...`.
+
+    Returns:
+        A `Dataset`, or a `DatasetDict` by split where `split` is None; with `streaming=True` their
+        iterable kinds. The columns are those of docs/definitions.md, "Records".
+
+    Raises:
+        FileNotFoundError: no such folder or repository, or a build without a dataset.
+        ValueError: no such config, split or column (the message lists what is there), a revision
+            of a folder, or neither `source` nor MGLD_REPO.
+        ConnectionError: the Hub cannot be reached.
     """
     if source is None:
         source = os.environ.get("MGLD_REPO") or DEFAULT_REPO

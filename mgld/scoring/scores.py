@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 class Scores:
     """Scores of M images among N candidate names (docs/definitions.md, "Rank, RSR, margin").
 
-    sim float64 [M]: Sim with the own name. rank int64 [M]: 1 + the number of other names strictly
-    higher. rsr float64 [M]: in [0, 1], 1 is best. margin float64 [M]: Sim minus the best other
-    name's. nearest int64 [M, k]: rows of the names, best first, the own name included, ties by
-    row, -1 where k > N. nearest_sim float64 [M, k]: their similarities, nan there.
+    Attributes:
+        sim: float64 [M], Sim with the own name.
+        rank: int64 [M], 1 + the number of other names strictly higher.
+        rsr: float64 [M], in [0, 1], 1 is best.
+        margin: float64 [M], Sim minus the best other name's; inf where N = 1.
+        nearest: int64 [M, k], rows of the names, best first, the own name included, ties by row,
+            -1 where k > N.
+        nearest_sim: float64 [M, k], their similarities, nan there.
     """
 
     sim: NDArray[np.float64]

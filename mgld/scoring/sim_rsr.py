@@ -26,19 +26,26 @@ def sim_rsr(
 ) -> Scores:
     """Sim, rank, RSR, margin and the k nearest names of every image (paper, section 3.2).
 
-    images: float32 [M, d], names: float32 [N, d], rows unit to 1e-3; own: integers [M], the row of
-    `names` that is the image's own name. Arrays or memmaps. Two rows of `names` may hold equal
-    vectors: they are two candidates that tie.
+    All backends give the same numbers to the last bit. Memory beyond the inputs and the result does
+    not grow with M x N.
 
-    backend: "oracle" (math.fsum of every pair), "faiss" (exhaustive IndexFlatIP), "cpu", "cuda"
-    (blocked products), "auto" (cpu). All give the same numbers to the last bit. Memory beyond the
-    inputs and the result does not grow with M x N.
+    Args:
+        images: float32 [M, d], rows unit to 1e-3; an array or a memmap.
+        names: float32 [N, d], rows unit to 1e-3; an array or a memmap. Two rows may hold equal
+            vectors: they are two candidates that tie.
+        own: integers [M], the row of `names` that is the image's own name.
+        k: how many nearest names are kept of each image.
+        backend: "oracle" (math.fsum of every pair), "faiss" (exhaustive IndexFlatIP), "cpu", "cuda"
+            (blocked products), "auto" (cpu).
+        progress: called with (images done, M) after each block.
 
-    progress: called with (images done, M) after each block.
+    Returns:
+        Scores of the M images.
 
-    ValueError names the first bad row ("image row 7: ...", "name row 7: ...", "own[7] = ...") for
-    NaN, inf, a length other than 1 and a row out of range; and for shapes, dtypes, k < 1, an
-    unknown backend, or "cuda" where there is none.
+    Raises:
+        ValueError: naming the first bad row ("image row 7: ...", "name row 7: ...", "own[7] = ...")
+            for NaN, inf, a length other than 1 and a row out of range; and for shapes, dtypes,
+            k < 1, an unknown backend, or "cuda" where there is none.
     """
     scorer = NameScorer(names, k=k, backend=backend)
     return scorer.score(images, own, progress=progress)

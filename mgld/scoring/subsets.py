@@ -26,9 +26,6 @@ def select(
 ) -> NDArray[np.int64]:
     """Row positions of the best `size` records by `method`, best first: int64 [size].
 
-    sim, rsr, margin: float [M]; rank, landmark_id: integer [M], landmark ids unique; exclude:
-    bool [M], rows that are no candidates (test records, records without scores), default none.
-
     - hds: by rank ascending, then margin descending
     - hss: by Sim descending
     - lcs: by max(percentile of Sim, percentile of RSR) ascending; percentiles over the candidates
@@ -37,8 +34,24 @@ def select(
     Last tie-break: landmark id ascending. The subset of size k is a prefix of that of size k' > k,
     and no result depends on the order of the rows.
 
-    ValueError: unknown method, a size that is negative or more than the candidates, shapes that
-    differ, repeated landmark ids, NaN in a candidate's scores (excluded rows may hold NaN).
+    Args:
+        sim: float [M].
+        rank: integer [M].
+        rsr: float [M].
+        margin: float [M].
+        landmark_id: integer [M], each once.
+        method: "hds", "hss", "lcs" or "brs".
+        size: how many.
+        seed: of the hash of brs; the other methods draw nothing.
+        exclude: bool [M], rows that are no candidates (test records, records without scores);
+            None: all are.
+
+    Returns:
+        int64 [size], positions in the given arrays.
+
+    Raises:
+        ValueError: unknown method, a size that is negative or more than the candidates, shapes that
+            differ, repeated landmark ids, NaN in a candidate's scores (excluded rows may hold NaN).
     """
     if method not in METHODS:
         raise ValueError(f"method {method!r}: must be one of {', '.join(METHODS)}")
@@ -77,9 +90,17 @@ def select(
 def percentiles(x: Any, exclude: Any = None) -> NDArray[np.float64]:
     """Mid-rank percentiles in (0, 1): (number below + half the number equal) / candidates.
 
-    x: numbers [M]; exclude: bool [M], rows that are no candidates, default none. Returns float64
-    [M], nan in excluded rows. The number equal counts the row itself. ValueError for NaN in a
-    candidate.
+    The number equal counts the row itself.
+
+    Args:
+        x: numbers [M].
+        exclude: bool [M], rows that are no candidates; None: all are.
+
+    Returns:
+        float64 [M], nan in excluded rows.
+
+    Raises:
+        ValueError: NaN in a candidate.
     """
     values = np.asarray(x)
     candidates = ~_excluded(exclude, len(values))

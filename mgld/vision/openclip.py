@@ -40,6 +40,9 @@ def load_encoder(
         dtype: what the towers compute in. "float32" (without TF32, unless torch was told to use it
             for matrix products), or on a GPU "bfloat16" or "float16".
 
+    Returns:
+        An `Encoder`, in evaluation mode on the device.
+
     Raises:
         ValueError: unknown names (with near matches), a dtype the device is not used with, or
             weights that do not fit the configuration.

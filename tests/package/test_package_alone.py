@@ -41,7 +41,7 @@ def test_help_and_version(alone: Path, tmp_path: Path, program: str) -> None:
 
 
 def test_the_demo_runs(alone: Path, tmp_path: Path) -> None:
-    done = run(alone / "mgld", "demo", "--landmarks", "30", "--workers", "1", cwd=tmp_path)
+    done = run(alone / "mgld", "demo", "--landmarks", "16", "--workers", "1", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "out/demo/report.html" in done.stdout
     for page in ("report.html", "evaluation/report.html", "probe/report.html"):

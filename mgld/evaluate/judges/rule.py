@@ -58,9 +58,20 @@ def rule_judge(
 ) -> Verdict:
     """The verdict on the answers to a question about the landmark called `truth`.
 
-    answers: in the order of their draws, at most five; None for one that is missing. aliases:
-    further names that identify it; hints: places it is in; label: its hierarchical label.
-    Raises ValueError for more than five answers or an empty truth.
+    Offline and on the strict side: docs/definitions.md, "Judges".
+
+    Args:
+        truth: the landmark's name.
+        answers: in the order of their draws, at most five; None for one that is missing.
+        aliases: further names that identify it.
+        hints: places it is in.
+        label: its hierarchical label.
+
+    Returns:
+        `level` (one of four, or "unscored" with a `reason`), `explanation`, draws.
+
+    Raises:
+        ValueError: more than five answers, or an empty truth.
     """
     if len(answers) > DRAWS:
         raise ValueError(f"{len(answers)} answers; a level is said of at most {DRAWS}")
