@@ -20,7 +20,7 @@ from docs_blocks import DOCS, Block, blocks, pages
 
 FIRST = ("index", "guides/rebuild", "guides/load", "guides/score", "guides/evaluate")
 SMALL = {"hds220": "hds6", "--landmarks 500": "--landmarks 12"}
-MORE = {"mgld demo": "--workers 1", "mgld build": "--workers 1"}
+MORE = dict.fromkeys(("mgld demo", "mgld world", "mgld build"), "--workers 1")
 """Options that change nothing but the speed."""
 DEMO = "--landmarks 12"
 
