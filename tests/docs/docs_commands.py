@@ -14,8 +14,9 @@ NOT_OURS = {"export", "pip", "hf", "source", "python", "inspect", "lmms-eval", "
 
 def wrong_usage(words: list[str], folder: Path) -> str:
     """What is wrong with a command, "" if nothing: `folder` is where paths it names would lie."""
+    words = words[next(n for n, word in enumerate(words) if "=" not in word) :]  # NAME=VALUE before
     if words[0] == "make":
-        targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+        targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
         return "" if set(words[1:]) <= set(targets) else f"no target {words[1:]}"
     if words[0] == "python" and words[1] == "-m" and words[2].startswith("benchmarks."):
         there = (ROOT / f"{words[2].replace('.', '/')}.py").is_file()
