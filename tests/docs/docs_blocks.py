@@ -40,7 +40,7 @@ class Block:
 
     def commands(self) -> list[list[str]]:
         """The words of each command of a shell block; comments are left out."""
-        joined = self.code.replace("\\\n", " ")
+        joined = self.code.replace("\\\n", " ").replace(" && ", "\n")
         split = (shlex.split(line, comments=True) for line in joined.split("\n"))
         return [words for words in split if words]
 

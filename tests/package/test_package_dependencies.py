@@ -22,10 +22,9 @@ BY_OTHERS = {
     "wandb": "of the recipe's user: log.wandb",
     "markupsafe": "jinja2's own",
     "pydantic_core": "pydantic's own",
+    "triton": "torch's own, where it is one for a GPU",
 }
 """Imported, not declared, and why that is right."""
-FOR_OTHERS = {"torchvision": "open_clip's; named because it must be of one build with torch"}
-"""Declared, not imported, and why that is right."""
 
 
 def names(requirements: list[str]) -> set[str]:
@@ -66,4 +65,4 @@ def test_what_is_declared_is_imported() -> None:
         for module in imported(path)
         for each in known.get(module, [])
     }
-    assert names(PROJECT["dependencies"]) - used == set(FOR_OTHERS)
+    assert names(PROJECT["dependencies"]) - used == set()
