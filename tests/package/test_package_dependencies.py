@@ -20,6 +20,7 @@ EXTRAS = {"eeca_ref": ["train"], "mgld": ["ray"]}
 """Of each package, the extras whose packages its functions may import."""
 BY_OTHERS = {
     "wandb": "of the recipe's user: log.wandb",
+    "llvmlite": "numba's own, of one version with it",
     "markupsafe": "jinja2's own",
     "pydantic_core": "pydantic's own",
     "triton": "torch's own, where it is one for a GPU",
