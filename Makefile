@@ -5,12 +5,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LMMS := .venv-lmms
 LMMS_STAMP := $(LMMS)/.installed
+CLIP_RETRIEVAL := .venv-clip-retrieval
+CLIP_RETRIEVAL_STAMP := $(CLIP_RETRIEVAL)/.installed
 INSPECT := .venv-inspect
 INSPECT_BIN := $(INSPECT)/bin
 INSPECT_STAMP := $(INSPECT)/.installed
 INSPECT_TESTS := tests/integrations_inspect tests/integrations_eee/test_integrations_eee_valid.py
 
-.PHONY: demo nano docs test lint format slow install lmms inspect clean
+.PHONY: demo nano docs bench test lint format slow install lmms inspect clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -53,6 +55,14 @@ nano: $(STAMP)  ## the trainer end to end, offline: three stages on two cores, a
 
 docs: $(STAMP)  ## the documentation as a static site in out/docs: open out/docs/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+bench: $(STAMP) $(CLIP_RETRIEVAL_STAMP)  ## speed beside other tools, ratios in one run (leave the machine alone meanwhile)
+	$(BIN)/python -m benchmarks.speed.embed --clip-retrieval $(CLIP_RETRIEVAL)/bin/python --out benchmarks/results/speed_embed.json
+
+$(CLIP_RETRIEVAL_STAMP): $(STAMP) benchmarks/speed/embed_clip_retrieval.txt
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(CLIP_RETRIEVAL)
+	$(BIN)/uv pip install --quiet --python $(CLIP_RETRIEVAL)/bin/python --requirement benchmarks/speed/embed_clip_retrieval.txt
+	touch $(CLIP_RETRIEVAL_STAMP)
 
 test: $(STAMP) $(INSPECT_STAMP) lint  ## lint, types and the whole test suite
 	$(BIN)/python -m pytest

@@ -13,15 +13,10 @@ a GPU; or any spec), sides in turns, medians of the rounds:
 - feed: the same without the model, what all cores could give a GPU;
 - one core: decoding and preparing one image after the other in one thread, in CPU time.
 
-clip-retrieval needs older packages than ours, so it runs in an environment of its own (6 GB):
-
-    uv venv --python 3.11 DIR
-    uv pip install --python DIR/bin/python clip-retrieval==2.45.0 "setuptools<81" \\
-        torch==2.13.0 torchvision==0.28.0 pillow==13.0.0
-
-PYTHON is DIR/bin/python. Without it that side is left out. On a GPU the image tower's operations
-are counted, and its rate is given as a share of the bfloat16 rate of a large matrix product in the
-same run.
+clip-retrieval asks for older packages than ours, so it runs in an environment of its own (6 GB):
+PYTHON is of one with `embed_clip_retrieval.txt` in it, as `make bench` makes it. Without it that
+side is left out. On a GPU the image tower's operations are counted, and its rate is given as a
+share of the bfloat16 rate of a large matrix product in the same run.
 """
 
 from __future__ import annotations
