@@ -86,14 +86,20 @@ class Answer(Record):
 class Verdict(Record):
     """What a judge says of the five answers to one question.
 
-    judge: its id, e.g. "rule" or a dated model id with its protocol. prompt_hash: of all that it
-    judges by. raw: its reply as it came ("" for the rule). reason: why it is unscored.
-    identified, hinted: draws that identify the landmark, or hint at it, where the judge looks at
-    each. spans: of these draws, the words that show it.
-
-    Of a combined judge, decided_by: the one whose level it is; votes: each member's. Of a model,
-    answered_by: what the endpoint says replied (an undated id is not always the same model); date:
-    of its reply, UTC.
+    Attributes:
+        level: one of the four, or "unscored".
+        explanation: why, in a sentence or two.
+        judge: its id, e.g. "rule" or a dated model id with its protocol.
+        prompt_hash: of all that it judges by.
+        raw: its reply as it came ("" for the rule).
+        reason: why it is unscored.
+        identified: draws that identify the landmark, where the judge looks at each.
+        hinted: draws that hint at it, where the judge looks at each.
+        spans: of these draws, the words that show it.
+        decided_by: of a combined judge, the one whose level it is.
+        votes: of a combined judge, each member's.
+        answered_by: what the endpoint says replied (an undated id is not always the same model).
+        date: of a model's reply, UTC.
     """
 
     level: State

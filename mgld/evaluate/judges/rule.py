@@ -68,7 +68,7 @@ def rule_judge(
         label: its hierarchical label.
 
     Returns:
-        `level` (one of four, or "unscored" with a `reason`), `explanation`, draws.
+        The verdict: `level` is one of the four, or "unscored" with a `reason`.
 
     Raises:
         ValueError: more than five answers, or an empty truth.
