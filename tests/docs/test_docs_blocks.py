@@ -12,6 +12,7 @@ import pytest
 import yaml
 from docs_blocks import Block, blocks, pages
 from docs_commands import wrong_usage
+from docs_runner import run
 from hub_server import HubServer
 
 ALL = [block for page in pages() for block in blocks(page)]
@@ -80,6 +81,21 @@ def ran(folder: Path, *size: str) -> list[dict[str, str | bool]]:
         )
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in results.read_text("utf-8").splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("python", "import mgld\nassert mgld.load is None"),
+        ("bash", "mgld verify out/nothing"),
+        ("bash", "ls"),
+        ("text", "nothing to run"),
+    ],
+)
+def test_a_block_that_fails_is_found(language: str, code: str, tmp_path: Path) -> None:
+    block = Block("guides/x.md", 1, language, code, "run", "")
+    with pytest.raises((AssertionError, RuntimeError, KeyError, ValueError)):
+        run(block, small=True, names={})
 
 
 def _check(results: list[dict[str, str | bool]]) -> None:
