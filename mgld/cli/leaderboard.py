@@ -40,7 +40,16 @@ def leaderboard() -> None:
 @user_errors
 def build(records: Path, out: Path, bundles_url: str) -> None:
     """Write the leaderboard as static pages, which work from a disk and as a Hugging Face Space."""
+    from mgld.build.progress import shown_progress
     from mgld.leaderboard.site import build_site
 
-    number = build_site(records, out, bundles_url=bundles_url)
+    with shown_progress() as progress:
+        number = build_site(
+            records,
+            out,
+            bundles_url=bundles_url,
+            on_start=lambda total: progress.start("site", total, total, "submissions"),
+            on_page=progress.rows,
+        )
+        progress.end()
     click.echo(f"site of {number:,} submission{'s' * (number != 1)}: {out / 'index.html'}")

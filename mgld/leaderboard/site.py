@@ -53,6 +53,7 @@ def build_site(
     out: Path,
     *,
     bundles_url: str = "",
+    on_start: Callable[[int], None] = lambda total: None,
     on_page: Callable[[int], None] = lambda number: None,
 ) -> int:
     """Write the site of a folder of records to `out`; the number of submissions.
@@ -60,12 +61,15 @@ def build_site(
     out: a folder that is made, or a former site, which is replaced in one step. bundles_url: the
     address under which each submission's bundle lies as /SLUG; "" for none. ValueError where `out`
     holds anything else, the address is not https://, or records contradict themselves.
+    on_start, on_page: called with the number of submissions, and with 1 for each page of one.
     """
     if bundles_url and not https_only(bundles_url):
         raise ValueError(f"--bundles-url {bundles_url} is no https:// address")
     _require_replaceable(out)
     boards = read_boards(records)
     pages = _Pages(records, boards, bundles_url.rstrip("/"))
+    total = sum(len(board.rows) for board in boards)
+    on_start(total)
     with atomic_folder(out) as folder:
         written = _Writer(folder)
         written.add("assets/site.css", _css())
@@ -78,11 +82,11 @@ def build_site(
         written.add("index.html", pages.index())
         written.add("compare.html", pages.compare())
         written.add("README.md", pages.render("README.md"))
-        for number, (slug, text) in enumerate(pages.submissions(), 1):
+        for slug, text in pages.submissions():
             written.add(f"submissions/{slug}.html", text)
-            on_page(number)
+            on_page(1)
         written.sums()
-    return sum(len(board.rows) for board in boards)
+    return total
 
 
 def questions_name(board: Board) -> str:

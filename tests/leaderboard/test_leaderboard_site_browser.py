@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 from board_data import BOARD, entry, facts, letters, save, several, submission
@@ -17,6 +20,7 @@ sys.path.append(str(TESTS / "report"))
 from graded_run import ATTACKS
 from test_report_browser import CONTRAST, browser, pytestmark  # noqa: F401
 
+from benchmarks.speed.leaderboard_site import KEY, SORT, write_records
 from mgld.evaluate.compare import compare_runs
 from mgld.evaluate.graded import GradedRun
 from mgld.evaluate.records import LEVELS, Question, Truth, Verdict
@@ -452,6 +456,50 @@ def test_only_one_board_is_compared(visit, records, site):
         assert "No submission has this address" in page.locator("#where").inner_text()
     page = visit(site, f"compare.html#a={slugs['Told Alpha']}")
     assert "Nothing else is on this board" in page.locator("#where").inner_text()
+
+
+def test_it_works_under_any_prefix_of_a_server(browser, records, site):  # noqa: F811
+    served = partial(SimpleHTTPRequestHandler, directory=str(site.parents[1]))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), served)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    host = f"http://127.0.0.1:{server.server_port}"
+    page = browser.new_page()
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text))
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("requestfailed", lambda request: problems.append(request.url))
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    try:
+        page.goto(f"{host}{quote(f'/{site.parent.name}/{site.name}')}/index.html")
+        for name in ("Alpha", "Zeta"):
+            page.get_by_label(f"Compare {name}", exact=True).check()
+        page.click("#go")
+        page.locator("#result").wait_for()
+        page.click(".project a")
+        page.wait_for_url("**/index.html")
+    finally:
+        server.shutdown()
+        page.close()
+    assert problems == []
+    assert asked and all(url.startswith(host) for url in asked)
+
+
+def test_many_submissions_are_searched_and_sorted(visit, tmp_path):
+    """A smaller one of benchmarks.speed.leaderboard_site, whose bounds are for any machine."""
+    records, site = tmp_path / "records", tmp_path / "site"
+    write_records(records, 200, 100, 1)
+    assert build_site(records, site) == 200
+    page = visit(site, "index.html")
+    assert shown(page) == "200 of 200 submissions"
+    assert (site / "index.html").stat().st_size < 2_000 * 200
+    assert page.evaluate(KEY, "model 19") < 1_000
+    number = sum("19" in f"{each} {each % 90}" for each in range(200))  # a name or a group
+    assert shown(page) == f"{number} of 200 submissions"
+    page.evaluate(KEY, "")
+    assert page.evaluate(SORT, "accuracy") < 2_000
+    values = columns(page, "accuracy")
+    assert len(values) == 200 and values == sorted(values, reverse=True)
 
 
 def test_the_projects_own_board_opens(visit, tmp_path):
