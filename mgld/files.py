@@ -37,17 +37,15 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
     On any exception `path` is as it was. A SIGKILL leaves at most a `.NAME.PID.tmp` behind: the two
     are exchanged in one step where the system can (Linux), else by two renames, between which a
-    kill leaves the former folder whole as `.NAME.PID.tmp.old`.
+    kill leaves the former folder whole as `.NAME.PID.tmp.old`. For what can be made again: files
+    are not flushed one by one, which for thousands of them takes longer than writing them, so that
+    a loss of power may cost the last folder made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.mkdir()
         yield temporary
-        for each in temporary.rglob("*"):
-            if each.is_file():
-                with each.open("rb") as handle:
-                    os.fsync(handle.fileno())
         if not path.exists():
             temporary.rename(path)
         elif not _exchange(temporary, path):

@@ -48,6 +48,8 @@ STATES: Final = ("strongly_known", "known", "weakly_unknown", "unknown", "unscor
 
 def write_records(records: Path, submissions: int, questions: int, a_landmark: int) -> None:
     """Made-up entries of one board, and what was asked."""
+    for name in ("entries", "questions"):
+        (records / name).mkdir(parents=True)
     draw = np.random.default_rng(0)
     labels = [f"kind of landmark {number}" for number in range(78)]
     facts = [
@@ -74,14 +76,11 @@ def write_records(records: Path, submissions: int, questions: int, a_landmark: i
             shared = count(facts, outcomes, identified, statuses)
         levels = level_metrics([STATES[row] for row in rows], clusters=clusters)
         entry = _entry(number, facts, outcomes, identified, statuses)
-        write_text_atomically(
-            records / "entries" / f"{entry['bundle'][:20]}.json",
-            Entry.model_validate(
-                entry | {"numbers": shared.model_copy(update={"levels": levels})}
-            ).model_dump_json(indent=1),
-        )
+        numbers = shared.model_copy(update={"levels": levels})
+        text = Entry.model_validate(entry | {"numbers": numbers}).model_dump_json(indent=1)
+        (records / "entries" / f"{entry['bundle'][:20]}.json").write_text(text, encoding="utf-8")
     lines = "".join(f"{each.model_dump_json()}\n" for each in facts)
-    write_text_atomically(records / "questions" / f"{'5' * 16}.jsonl", lines)
+    (records / "questions" / f"{'5' * 16}.jsonl").write_text(lines, encoding="utf-8")
 
 
 def _entry(

@@ -5,7 +5,8 @@ scored in both; Holm's method keeps the chance of any wrong decision among all p
 submission's rank is at least 1 + the number of those that are shown to be better, and at most all
 but those shown to be worse. So the intervals of a board hold the ranks of the true accuracies,
 all together, with 95 % confidence (pairwise comparisons turned into ranks as in Al Mohamad, Goeman
-and van Zwet 2022, Biometrics 78:238-247).
+and van Zwet, "Simultaneous confidence intervals for ranks with application to ranking
+institutions").
 """
 
 from __future__ import annotations
