@@ -43,6 +43,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir()
         yield temporary
@@ -51,7 +52,11 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         elif not _exchange(temporary, path):
             old = temporary.with_name(f"{temporary.name}.old")
             path.rename(old)
-            temporary.rename(path)
+            try:
+                temporary.rename(path)
+            except OSError:
+                old.rename(path)
+                raise
             shutil.rmtree(old)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

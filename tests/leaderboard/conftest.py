@@ -1,9 +1,10 @@
-"""One good bundle that tests change copies of."""
+"""One good bundle that tests change copies of, and sites to visit in a browser."""
 
 from __future__ import annotations
 
 import pytest
 from bundle_data import bundle
+from site_browser import browser, hostile, records, site, visit  # noqa: F401  # fixtures
 
 
 @pytest.fixture(scope="session")

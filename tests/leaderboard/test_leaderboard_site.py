@@ -14,14 +14,15 @@ import pytest
 import yaml
 from board_data import BOARD, entry, facts, letters, save, several, submission
 from click.testing import CliRunner
-from site_pages import broken_links, read_page
+from read_site import broken_links, read_page
 
 from mgld import files
 from mgld.cli import main
 from mgld.leaderboard.boards import read_boards
 from mgld.leaderboard.entry import read_entries
 from mgld.leaderboard.reported import MARK, read_reported
-from mgld.leaderboard.site import SUMS, build_site, script_json
+from mgld.leaderboard.site import SUMS, build_site
+from mgld.leaderboard.site_pages import script_json
 
 BUNDLES = "https://example.org/tree/main/submissions"
 

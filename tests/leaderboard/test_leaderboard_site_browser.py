@@ -1,138 +1,21 @@
-"""The site in a real browser, from its files: views, keys, hostile texts, the paired test."""
+"""The site in a real browser, from its files: views, keys, what readers hear, hostile texts."""
 
 from __future__ import annotations
 
 import re
-import sys
 import threading
-from dataclasses import dataclass
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import pytest
-from board_data import BOARD, entry, facts, letters, save, several, submission
-from bundle_data import TESTS
-
-sys.path.append(str(TESTS / "report"))
-
-from graded_run import ATTACKS
-from test_report_browser import CONTRAST, browser, pytestmark  # noqa: F401
+from board_data import BOARD
+from site_browser import CONTRAST, pytestmark  # noqa: F401
 
 from benchmarks.speed.leaderboard_site import KEY, SORT, write_records
-from mgld.evaluate.compare import compare_runs
-from mgld.evaluate.graded import GradedRun
-from mgld.evaluate.records import LEVELS, Question, Truth, Verdict
-from mgld.leaderboard import manifest
 from mgld.leaderboard.entry import read_entries, read_facts
 from mgld.leaderboard.site import build_site
-
-WIDE = {"width": 1280, "height": 900}
-# Two texts that JSON or a file name cannot hold stand without their NUL.
-HOSTILE = [text.replace("\x00", "").replace("\x1b", "")[:300] for text in ATTACKS] + [
-    "javascript:alert(1)//", "' onfocus=alert(1) autofocus '", "]]>--><script>alert(1)</script>"
-]  # fmt: skip
-
-
-@dataclass
-class Opened:
-    """A page, and what went wrong on it: messages, errors, dialogs, requests out of the site."""
-
-    page: object
-    problems: list[str]
-
-
-@pytest.fixture
-def visit(browser):  # noqa: F811
-    """visit(site, "index.html#...", **settings) -> the page; at the end nothing went wrong."""
-    opened: list[Opened] = []
-
-    def go(site: Path, address: str, **settings):
-        page = browser.new_page(**{"viewport": WIDE, **settings})
-        problems: list[str] = []
-        page.on("console", lambda message: problems.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("dialog", lambda dialog: (problems.append(dialog.message), dialog.dismiss()))
-
-        def outside(route):
-            url = route.request.url
-            if url.startswith(site.as_uri() + "/"):
-                route.continue_()
-            else:
-                problems.append(f"asked for {url}")
-                route.abort()
-
-        page.route("**/*", outside)
-        name, _, view = address.partition("#")
-        page.goto((site / name).as_uri() + (f"#{view}" if view else ""))
-        opened.append(Opened(page, problems))
-        return page
-
-    yield go
-    for each in opened:
-        each.page.close()
-        assert each.problems == []
-
-
-@pytest.fixture(scope="module")
-def records(tmp_path_factory):
-    return several(tmp_path_factory.mktemp("records"))
-
-
-@pytest.fixture(scope="module")
-def site(records, tmp_path_factory):
-    out = tmp_path_factory.mktemp("several") / "si te #1"  # an address that must be encoded
-    build_site(records, out, bundles_url="https://example.org/tree/main/submissions")
-    return out
-
-
-@pytest.fixture(scope="module")
-def hostile(tmp_path_factory):
-    """A site in which every text attacks, past the checks that keep such a record out."""
-    root = tmp_path_factory.mktemp("hostile")
-    patch = pytest.MonkeyPatch()
-    patch.setattr(manifest, "_is_plain", lambda letter: True)
-    patch.setattr(manifest, "_MAX_NAME", 10_000)
-    attack = lambda number: HOSTILE[number % len(HOSTILE)]  # noqa: E731
-    asked = [
-        each.model_copy(
-            update={"name": attack(row), "label": attack(row % 7), "id": f"{row}{attack(row + 1)}"}
-        )
-        for row, each in enumerate(facts(60))
-    ]
-    entries = []
-    for row, text in enumerate(HOSTILE):
-        about = submission(
-            text,
-            60,
-            submitter=attack(row + 1),
-            model=attack(row + 2),
-            model_revision=attack(row + 3),
-            model_identity={attack(row): attack(row + 1)},
-            notes=attack(row + 4),
-            url=f"https://example.org/{attack(row)}",
-            prompt_version=attack(row + 5),
-            versions={attack(row): attack(row + 2)},
-            hardware={attack(row + 1): attack(row)},
-            judge=attack(row % 2),
-            dataset={"source": attack(row + 6), "revision": attack(row), "content": attack(row)},
-        )
-        made = entry(
-            asked, about, *letters(60, 0.5, row),
-            answered_by={attack(row % 2): 60}, first_reply=attack(row), last_reply=attack(row + 1),
-            graded=attack(row + 2), accepted=attack(row + 3),
-        )  # fmt: skip
-        change = {"question_id": attack(row), "stated": LEVELS[0], "found": LEVELS[1]}
-        again = made.rejudged.model_copy(update={"judge": attack(row)})
-        entries.append(made.model_copy(update={"rejudged": again.model_validate(
-            again.model_dump() | {"differences": [change]})}))  # fmt: skip
-    records = save(root / "records", asked, entries)
-    build_site(
-        records, root / "site", bundles_url='https://example.org/"><script>alert(1)</script>'
-    )
-    yield root / "site", records
-    patch.undo()
 
 
 def names(page) -> list[str]:
@@ -378,87 +261,7 @@ def test_hostile_texts_stay_texts(visit, hostile):
     assert changed and {plain(text) for text in changed} <= asked
 
 
-def graded(each, asked) -> GradedRun:
-    """An entry as `mgld compare` reads a run."""
-    questions = {
-        fact.id: Question(id=fact.id, landmark_id=fact.landmark_id, text="", image_sha256="",
-                          truth=Truth(name=fact.name))
-        for fact in asked
-    }  # fmt: skip
-    verdicts = {
-        fact.id: Verdict(level=level, explanation="", judge="rule", prompt_hash="a" * 64)
-        for fact, level in zip(asked, each.states(), strict=True)
-    }
-    return GradedRun(each.slug, "rule", "a" * 64, questions, verdicts)
-
-
-@pytest.mark.parametrize(
-    ("number", "a_landmark", "accuracies", "unscored"),
-    [
-        (60, 1, (0.3, 0.5), 0.0),
-        (240, 3, (0.3, 0.5), 0.05),
-        (2_000, 1, (0.3, 0.34), 0.004),
-        (600, 2, (0.5, 0.5), 0.0),
-        (40, 4, (0.0, 0.9), 0.0),
-    ],
-)
-def test_the_comparison_is_that_of_mgld_compare(
-    visit, tmp_path, number, a_landmark, accuracies, unscored
-):
-    asked = facts(number, a_landmark)
-    entries = [
-        entry(asked, submission(f"Model {row}", number), *letters(number, accuracy, row, unscored))
-        for row, accuracy in enumerate(accuracies)
-    ]
-    build_site(save(tmp_path / "records", asked, entries), tmp_path / "site")
-    one, other = entries
-    expected = compare_runs([graded(one, asked), graded(other, asked)]).pairs[0]
-    page = visit(tmp_path / "site", f"compare.html#a={one.slug}&b={other.slug}")
-    page.locator("#result").wait_for()
-    values = lambda path: [  # noqa: E731
-        float(value)
-        for value in page.locator(f"{path} data").evaluate_all("all => all.map((e) => e.value)")
-    ]
-    numbers = values("#numbers")
-    assert numbers[:5] == [expected.questions, expected.landmarks, expected.unscored,
-                           expected.only_first, expected.only_second]  # fmt: skip
-    effect, level = expected.recognised, expected.level
-    assert values("#effects") == pytest.approx(
-        [effect.difference, effect.interval.low, effect.interval.high, effect.p,
-         level.difference, level.p], rel=1e-9, abs=1e-12,
-    )  # fmt: skip
-    assert numbers[6] - numbers[5] == pytest.approx(effect.difference, abs=1e-12)
-    both = [pair for pair in zip(one.outcomes, other.outcomes, strict=True) if "-" not in pair]
-    assert values("#levels") == [both.count((a, b)) for a in "SKWU" for b in "SKWU"]
-    changed = page.locator("#changed tbody th").all_text_contents()
-    assert changed == [each.landmark for each in expected.changed[:50]]
-    assert f": {len(expected.changed):,}" in page.locator("#h-changed").inner_text()
-    said = "more than chance explains" if effect.p < 0.05 else "it could be chance"
-    assert said in page.locator("#said").inner_text() or effect.difference == 0
-
-
-def test_only_one_board_is_compared(visit, records, site):
-    slugs = {each.submission.name: each.slug for each in read_entries(records)}
-    page = visit(site, f"compare.html#a={slugs['Alpha']}&b={slugs['Strict Alpha']}")
-    assert "on different boards" in page.locator("#where").inner_text()
-    assert page.locator("#result").is_hidden()
-    options = page.locator("#f-b option").all_text_contents()
-    assert len(options) == 8 and not any("Strict" in text or "Told" in text for text in options)
-    page.select_option("#f-b", slugs["Beta"])
-    page.locator("#result").wait_for()
-    assert page.evaluate("location.hash") == f"#a={slugs['Alpha']}&b={slugs['Beta']}"
-    before = page.locator("#effects data").first.get_attribute("value")
-    page.click("#swap")
-    page.locator("#h-result", has_text="A: Beta, B: Alpha").wait_for()
-    assert float(page.locator("#effects data").first.get_attribute("value")) == -float(before)
-    for wrong in ("a=../../x&b=y", "a=__proto__&b=constructor"):
-        page = visit(site, f"compare.html#{wrong}")
-        assert "No submission has this address" in page.locator("#where").inner_text()
-    page = visit(site, f"compare.html#a={slugs['Told Alpha']}")
-    assert "Nothing else is on this board" in page.locator("#where").inner_text()
-
-
-def test_it_works_under_any_prefix_of_a_server(browser, records, site):  # noqa: F811
+def test_it_works_under_any_prefix_of_a_server(browser, records, site):
     served = partial(SimpleHTTPRequestHandler, directory=str(site.parents[1]))
     server = ThreadingHTTPServer(("127.0.0.1", 0), served)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -488,18 +291,18 @@ def test_it_works_under_any_prefix_of_a_server(browser, records, site):  # noqa:
 def test_many_submissions_are_searched_and_sorted(visit, tmp_path):
     """A smaller one of benchmarks.speed.leaderboard_site, whose bounds are for any machine."""
     records, site = tmp_path / "records", tmp_path / "site"
-    write_records(records, 200, 100, 1)
-    assert build_site(records, site) == 200
+    write_records(records, 120, 100, 1)
+    assert build_site(records, site) == 120
     page = visit(site, "index.html")
-    assert shown(page) == "200 of 200 submissions"
-    assert (site / "index.html").stat().st_size < 2_000 * 200
+    assert shown(page) == "120 of 120 submissions"
+    assert (site / "index.html").stat().st_size < 2_000 * 120
     assert page.evaluate(KEY, "model 19") < 1_000
-    number = sum("19" in f"{each} {each % 90}" for each in range(200))  # a name or a group
-    assert shown(page) == f"{number} of 200 submissions"
+    number = sum("19" in f"{each} {each % 90}" for each in range(120))  # a name or a group
+    assert shown(page) == f"{number} of 120 submissions"
     page.evaluate(KEY, "")
     assert page.evaluate(SORT, "accuracy") < 2_000
     values = columns(page, "accuracy")
-    assert len(values) == 200 and values == sorted(values, reverse=True)
+    assert len(values) == 120 and values == sorted(values, reverse=True)
 
 
 def test_the_projects_own_board_opens(visit, tmp_path):

@@ -77,7 +77,7 @@
       const state = new URLSearchParams();
       for (const name of FIELDS) if (form.elements[name].value.trim()) state.set(name, form.elements[name].value.trim());
       if (sort.key !== "rank" || sort.down) state.set("sort", (sort.down ? "-" : "") + sort.key);
-      history.replaceState(null, "", state.size ? "#" + state : location.pathname + location.search);
+      history.replaceState(null, "", String(state) ? "#" + state : location.pathname + location.search);
     }, 250);
   };
   const recall = () => {
