@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mgld.build.read import shard_paths
 from mgld.build.stages.image_vectors import read_links
+from mgld.build.stages.vectors import column_vectors, id_array, vector_column
 
 MISSING = "missing"
 
@@ -65,7 +66,7 @@ def image_index(root: Path, links_version: str, embeddings_version: str) -> Imag
         table = _listed_rows(path)
         if len(table) == 0:
             continue
-        found = links.find(table["image_id"].to_pylist())
+        found = links.find_ids(id_array(table["image_id"]))
         encoded = table["status"].combine_chunks().dictionary_encode()
         for name in encoded.dictionary.to_pylist():
             if name not in names:
@@ -109,10 +110,19 @@ def _listed_rows(path: Path) -> pa.Table:
 def fetch_rows(index: ImageIndex, chosen: Int64, columns: list[str]) -> pa.Table:
     """Columns of the archive rows behind index rows `chosen`, in their order.
 
-    Reads only the row groups that hold them.
+    Reads only the row groups that hold them. ValueError for a row without a vector, if it is asked
+    for.
     """
+    schema = pq.read_schema(index.paths[0])
     if len(chosen) == 0:
-        return pq.read_schema(index.paths[0]).empty_table().select(columns)
+        return schema.empty_table().select(columns)
+    # Vectors are put into their places at once: there may be a gigabyte of them.
+    kinds = {name: schema.field(name).type for name in columns}
+    matrices = {
+        name: np.empty((len(chosen), kind.list_size), np.float32)
+        for name, kind in kinds.items()
+        if pa.types.is_fixed_size_list(kind)
+    }
     pieces, order = [], []
     for number in np.unique(index.files[chosen]).tolist():
         mine = np.flatnonzero(index.files[chosen] == number)
@@ -126,6 +136,15 @@ def fetch_rows(index: ImageIndex, chosen: Int64, columns: list[str]) -> pa.Table
             table = file.read_row_groups(read.tolist(), columns=columns)
         starts = np.concatenate([[0], np.cumsum(np.array(sizes)[read])])[:-1]
         inside = wanted - (ends[groups] - np.array(sizes)[groups])
-        pieces.append(table.take(starts[np.searchsorted(read, groups)] + inside))
+        taken = table.take(starts[np.searchsorted(read, groups)] + inside)
+        for name, matrix in matrices.items():
+            matrix[mine] = column_vectors(taken[name])
+        pieces.append(taken.select([name for name in columns if name not in matrices]))
         order.append(mine)
-    return pa.concat_tables(pieces).take(np.argsort(np.concatenate(order)))
+    rows = pa.concat_tables(pieces).take(np.argsort(np.concatenate(order)))
+    return pa.table(
+        {
+            n: vector_column(matrices[n]).cast(kinds[n]) if n in matrices else rows[n]
+            for n in columns
+        }
+    )

@@ -27,7 +27,7 @@ from mgld.build.read import read_table
 from mgld.build.runner import Report
 from mgld.build.shards import Made, ShardTask
 from mgld.build.stages.encoder import encoder_settings, worker_encoder
-from mgld.build.stages.vectors import Float32, vector_column
+from mgld.build.stages.vectors import Float32, id_array, vector_column
 from mgld.gldv2 import ImageEntry, ImageError, decode_image, iter_images
 from mgld.vision.pipeline import in_order
 from mgld.vision.prepare import PIXELS, Pixels
@@ -66,7 +66,10 @@ class Links:
 
     def find(self, image_ids: list[str]) -> NDArray[np.int64]:
         """Rows of the images int64 [n], -1 for those that are not listed."""
-        wanted = np.array([image_id.encode() for image_id in image_ids], dtype=self.ids.dtype)
+        return self.find_ids(np.array([each.encode() for each in image_ids], self.ids.dtype))
+
+    def find_ids(self, wanted: NDArray[np.bytes_]) -> NDArray[np.int64]:
+        """The same of ids that are bytes [n] already."""
         rows = np.minimum(np.searchsorted(self.ids, wanted), len(self.ids) - 1)
         return np.where(self.ids[rows] == wanted, rows, -1)
 
@@ -75,8 +78,7 @@ class Links:
 def read_links(root: Path, version: str) -> Links:
     """catalog/links, kept in the worker; `version` is the hash of its content."""
     table = read_table(root, "catalog", "links")
-    ids = np.array(table["image_id"].to_pylist(), dtype=np.bytes_)
-    return Links(ids, table["landmark_id"].to_numpy())
+    return Links(id_array(table["image_id"]), table["landmark_id"].to_numpy())
 
 
 @dataclass

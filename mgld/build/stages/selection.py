@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from mgld.build.plan import Context, ShardSpec, Step
+from mgld.build.read import read_table
 from mgld.build.runner import Report
 from mgld.build.shards import Made, ShardTask, count, write_parquet
 from mgld.build.stages.catalog import chunk_ids
@@ -60,19 +64,23 @@ def make(task: ShardTask, report: Report) -> Made:
     """Choose for each landmark of the chunk; a landmark without a usable image says why."""
     landmarks = task.table("catalog", "landmarks", ["landmark_id"])["landmark_id"]
     ids = landmarks.to_numpy()[task.argument : task.argument + task.config.chunk]
-    index = image_index(task.root, task.version("catalog/links."), task.version(*EMBEDDINGS))
+    index, picks = _chosen(
+        task.root,
+        task.version("catalog/landmarks."),
+        task.version("catalog/links."),
+        task.version(*EMBEDDINGS),
+        task.config.seed,
+    )
     rows = []
-    chosen = []
     image_statuses: Counter[str] = Counter()
     copies = 0
-    for landmark_id in ids.tolist():
+    for number, landmark_id in enumerate(ids.tolist(), task.argument):
         span = index.of_landmark(landmark_id)
-        row, picked = _choose(index, span, landmark_id, task.config.seed)
-        rows.append(row)
-        chosen.append(picked)
+        rows.append(_row(index, span, landmark_id, picks.best[number], int(picks.drawn[number])))
         image_statuses.update(index.status_names[code] for code in index.statuses[span].tolist())
         copies += int(np.maximum(index.copies[span] - 1, 0).sum())
-    write_parquet(_table(rows, np.array(chosen), index), task.work / f"{task.shard}.parquet")
+    part = slice(task.argument, task.argument + len(ids))
+    write_parquet(_table(rows, picks, part), task.work / f"{task.shard}.parquet")
     counts = {
         "landmark": count(str(row["status"]) for row in rows),
         "image": dict(sorted(image_statuses.items())),
@@ -81,12 +89,48 @@ def make(task: ShardTask, report: Report) -> Made:
     return Made(len(rows), counts)
 
 
-def _choose(
-    index: ImageIndex, span: slice, landmark_id: int, seed: int
-) -> tuple[dict[str, object], int]:
-    """The row of one landmark, and the index row of its image (-1 for none)."""
+@dataclass(frozen=True)
+class Picks:
+    """The choice for every landmark of the catalog, in its order.
+
+    best: positions of the candidates among the landmark's images, best first. drawn: the chosen of
+    them, -1 for none. places: PLACE of the chosen images, one row for each landmark that has one.
+    """
+
+    best: list[NDArray[np.int64]]
+    drawn: NDArray[np.int64]
+    places: pa.Table
+
+
+@lru_cache(maxsize=1)
+def _chosen(
+    root: Path, landmarks: str, links: str, embeddings: str, seed: int
+) -> tuple[ImageIndex, Picks]:
+    """The index and the picks; a worker keeps them from shard to shard.
+
+    For all landmarks at once, as each archive holds images of landmarks of every chunk: chunk by
+    chunk, all vectors would be read again and again. The versions are hashes of what is read.
+    """
+    index = image_index(root, links, embeddings)
+    ids = read_table(root, "catalog", "landmarks", ["landmark_id"])["landmark_id"].to_numpy()
+    best = []
+    drawn = np.full(len(ids), -1)
+    picked = np.full(len(ids), -1)
+    for number, landmark_id in enumerate(ids.tolist()):
+        span = index.of_landmark(landmark_id)
+        top = top_candidates(index.sims[span], index.ids[span])
+        best.append(top)
+        if len(top):
+            drawn[number] = draw(index.sims[span][top], seed=seed, landmark_id=landmark_id)
+            picked[number] = span.start + int(top[drawn[number]])
+    return index, Picks(best, drawn, fetch_rows(index, picked[picked >= 0], PLACE))
+
+
+def _row(
+    index: ImageIndex, span: slice, landmark_id: int, best: NDArray[np.int64], drawn: int
+) -> dict[str, object]:
+    """The row of one landmark, but for the place of its image."""
     sims, names = index.sims[span], index.ids[span]
-    best = top_candidates(sims, names)
     row: dict[str, object] = {
         "landmark_id": landmark_id,
         "status": "ok",
@@ -102,14 +146,14 @@ def _choose(
         row["status"] = "no_readable_image" if found else "no_image"
         why = ", ".join(f"{number} {status}" for status, number in found.items())
         row["reason"] = f"of its {len(sims)} images: {why}" if found else "the catalog lists none"
-        return row, -1
-    drawn = draw(sims[best], seed=seed, landmark_id=landmark_id)
+        return row
     row["image_id"] = names[best[drawn]].decode()
     row["chosen"] = drawn
-    return row, span.start + int(best[drawn])
+    return row
 
 
-def _table(rows: list[dict[str, object]], chosen: NDArray[np.int64], index: ImageIndex) -> pa.Table:
+def _table(rows: list[dict[str, object]], picks: Picks, part: slice) -> pa.Table:
+    """The rows of one part of the landmarks, with the places of their images."""
     schema = pa.schema(
         [
             ("landmark_id", pa.int64()),
@@ -123,10 +167,10 @@ def _table(rows: list[dict[str, object]], chosen: NDArray[np.int64], index: Imag
         ]
     )
     table = pa.Table.from_pylist(rows, schema)
-    has = chosen >= 0
-    fetched = fetch_rows(index, chosen[has], PLACE)
+    has = picks.drawn[part] >= 0
+    before = int((picks.drawn[: part.start] >= 0).sum())
     # Taking a null position gives a null row: the landmarks without an image.
-    spread = fetched.take(pa.array(np.cumsum(has) - 1, mask=~has))
+    spread = picks.places.take(pa.array(before + np.cumsum(has) - 1, mask=~has))
     for name in PLACE:
         table = table.append_column(name, spread[name])
     return table

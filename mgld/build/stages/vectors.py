@@ -29,6 +29,19 @@ def column_vectors(column: pa.ChunkedArray) -> Float32:
     return np.asarray(flat, dtype=np.float32).reshape(len(column), column.type.list_size)
 
 
+def id_array(column: pa.ChunkedArray) -> NDArray[np.bytes_]:
+    """A column of image ids, all of one length, as bytes [n]; no Python string is made of any."""
+    ids = column.combine_chunks()
+    if len(ids) == 0:
+        return np.empty(0, np.bytes_)
+    _, offsets, data = ids.buffers()
+    ends = np.frombuffer(offsets, np.int32)[ids.offset : ids.offset + len(ids) + 1]
+    length = int(ends[1] - ends[0])
+    if (np.diff(ends) != length).any() or ids.null_count:
+        return np.array(ids.to_pylist(), dtype=np.bytes_)
+    return np.frombuffer(data, f"S{length}", count=len(ids), offset=int(ends[0]))
+
+
 @lru_cache(maxsize=1)
 def name_matrix(root: Path, version: str) -> Float32:
     """Vectors of all candidate names, float32 [N, d], in the order of catalog/names.
