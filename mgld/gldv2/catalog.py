@@ -129,17 +129,21 @@ def read_catalog(root: str | Path) -> Catalog:
         landmark_columns = _matched(
             hierarchy, "landmark_id", landmarks.rows["landmark_id"], list(landmark_columns)
         )
+    landmark_table = _landmark_table(landmarks.rows, images.rows, landmark_columns)
+    # The two tables of images are gigabytes: neither is kept longer or copied more than needed.
+    images.sort("id")
     image_columns = dict.fromkeys(IMAGE_SCHEMA.names[3:])
     if path := _find(root, ATTRIBUTION_CSV):
         sieves.append(attribution := _read_attribution(path, images))
         image_columns = _matched(attribution, "id", images.rows["id"], list(image_columns))
+        attribution.drop()
 
     return Catalog(
-        landmarks=_landmark_table(landmarks.rows, images.rows, landmark_columns),
+        landmarks=landmark_table,
         images=_image_table(images.rows, image_columns),
         rejects=pa.concat_tables([sieve.all_rejects() for sieve in sieves]),
-        rows={sieve.source.name: sieve.source.total for sieve in sieves},
-        accepted={sieve.source.name: len(sieve.rows) for sieve in sieves},
+        rows={sieve.name: sieve.total for sieve in sieves},
+        accepted={sieve.name: sieve.accepted for sieve in sieves},
     )
 
 
@@ -147,9 +151,26 @@ class _Sieve:
     """The rows of one file that are still good; the others go to its rejects with a reason."""
 
     def __init__(self, source: CsvRows) -> None:
-        self.source = source
+        self.name = source.name
+        self.total = source.total
         self.rows = source.table
         self._rejects = [source.rejects]
+        self._dropped = 0
+
+    @property
+    def accepted(self) -> int:
+        """How many rows are good."""
+        return len(self.rows) + self._dropped
+
+    def drop(self) -> None:
+        """Let go of the rows, but for their number."""
+        self._dropped, self.rows = self.accepted, self.rows.schema.empty_table()
+
+    def sort(self, column: str) -> None:
+        """Put the rows in the order of a column."""
+        order = pc.sort_indices(self.rows[column])
+        for position, name in enumerate(self.rows.column_names):  # one copy at a time
+            self.rows = self.rows.set_column(position, name, self.rows[name].take(order))
 
     def keep(self, mask: pa.ChunkedArray | pa.Array | np.ndarray, reason: str) -> None:
         """Keep the rows where `mask` (bool, one per row) is true; reject the others."""
@@ -162,7 +183,7 @@ class _Sieve:
         fields = [field.cast(pa.string()) for field in fields]
         raw = pc.binary_join_element_wise(*fields, ",")
         columns = [
-            pa.repeat(self.source.name, len(bad)),
+            pa.repeat(self.name, len(bad)),
             bad["line"],
             pc.utf8_slice_codeunits(fields[0], 0, RAW_CHARACTERS),
             pa.repeat(reason, len(bad)),
@@ -303,9 +324,10 @@ def _landmark_table(
 
 
 def _image_table(images: pa.Table, credits: dict[str, pa.ChunkedArray | None]) -> pa.Table:
+    """The table of images that are sorted by id already."""
     columns = [images["id"], images["landmark_id"], images["url"]]
     columns += [_or_nulls(column, len(images)) for column in credits.values()]
-    return pa.table(columns, schema=IMAGE_SCHEMA).sort_by("image_id")
+    return pa.table(columns, schema=IMAGE_SCHEMA)
 
 
 def _or_nulls(column: pa.ChunkedArray | None, count: int) -> pa.ChunkedArray | pa.Array:
