@@ -96,7 +96,7 @@ def write_images(root: Path, images: int, landmarks: int) -> None:
     for number, (start, stop) in enumerate(tar_bounds(images)):
         id = f"images-images_{number:03d}.tar"
         path = f"embeddings/{id}.parquet"
-        schema = _schema(dim)
+        schema = image_schema(dim)
         with pq.ParquetWriter(
             root / path,
             schema,
@@ -152,7 +152,8 @@ def _tables(
         yield pa.Table.from_arrays(columns, schema=schema)
 
 
-def _schema(dim: int) -> pa.Schema:
+def image_schema(dim: int) -> pa.Schema:
+    """The columns of embeddings/images-TAR.parquet."""
     text = ("image_id", "status", "reason", "source", "sha256")
     kinds = {"landmark_id": pa.int64(), "offset": pa.int64(), "size": pa.int64()}
     kinds |= {"width": pa.int32(), "height": pa.int32(), "vector": pa.list_(pa.float32(), dim)}
