@@ -35,7 +35,7 @@ def cluster() -> Iterator[LocalCluster]:
 def large(tmp_path_factory: pytest.TempPathFactory) -> BuildConfig:
     """Tars that take seconds each, so that a kill finds a worker in the middle of one."""
     base = tmp_path_factory.mktemp("large")
-    write_world(base / "source", landmarks=400, workers=2)
+    write_world(base / "source", landmarks=150, workers=2)
     settings = {"source": str(base / "source"), "encoder": str(write_encoder(base / "encoder"))}
     return load_config(None, {**settings, "chunk": 128})
 
