@@ -107,7 +107,7 @@ def rehearse(
     for stage in stages:
         forget(root, stage)
         if stage == "embeddings":
-            _generate(root, images, landmarks)
+            _generate(root, images, landmarks, workers)
         command = build_command(root, stage, workers)
         if stage == "scores":
             command = [sys.executable, "-m", "benchmarks.scale.scores", str(root)]
@@ -123,10 +123,10 @@ def rehearse(
     return found
 
 
-def _generate(root: Path, images: int, landmarks: int) -> None:
+def _generate(root: Path, images: int, landmarks: int, workers: int) -> None:
     for step, write in (
         ("embeddings/names", lambda: write_names(root)),
-        ("embeddings/images", lambda: write_images(root, images, landmarks)),
+        ("embeddings/images", lambda: write_images(root, images, landmarks, workers)),
     ):
         if any(shard.state != "done" for shard in planned(root, step)[0]):
             write()

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +22,13 @@ from benchmarks.scale.source import image_ids, owners, stand_in, tar_bounds
 from mgld.build import BuildView
 from mgld.build.manifest import FileEntry, Manifest, ShardEntry
 from mgld.build.plan import Context, PlannedShard, plan_step
+from mgld.build.runner import Report, local_runner
 from mgld.build.shards import Counts, write_parquet
 from mgld.build.source import SourceIndex
 from mgld.build.stages import STEPS
 from mgld.build.stages.name_vectors import NAMES_PER_SHARD
-from mgld.build.stages.vectors import vector_column
-from mgld.files import sha256_file
+from mgld.build.stages.vectors import column_vectors, vector_column
+from mgld.files import atomic_path, sha256_file
 from mgld.keyed import generator
 
 Float32 = NDArray[np.float32]
@@ -81,36 +84,74 @@ def write_names(root: Path) -> None:
     enter(root, "embeddings/names", done)
 
 
-def write_images(root: Path, images: int, landmarks: int) -> None:
-    """Write embeddings/images-TAR.parquet for every tar, and enter them."""
-    view = BuildView(root)
-    dim = _dim(root)
-    rows = view.table("catalog", "name_rows").sort_by("landmark_id")["name_row"].to_numpy()
-    count = len(view.table("catalog", "names", ["name"]))
-    parts = range(-(-count // NAMES_PER_SHARD))
-    names = np.concatenate(
-        [name_vectors(n, min(NAMES_PER_SHARD, count - n * NAMES_PER_SHARD), dim) for n in parts]
-    )
-    of = owners(images, landmarks)
-    done = {}
-    for number, (start, stop) in enumerate(tar_bounds(images)):
-        id = f"images-images_{number:03d}.tar"
-        path = f"embeddings/{id}.parquet"
-        schema = image_schema(dim)
-        with pq.ParquetWriter(
-            root / path,
+@dataclass(frozen=True)
+class _TarTask:
+    """One tar whose vectors are to be written: its number, and the positions of its images."""
+
+    root: Path
+    number: int
+    start: int
+    stop: int
+    images: int
+    landmarks: int
+
+    @property
+    def label(self) -> str:
+        return self.path
+
+    @property
+    def id(self) -> str:
+        """Of the shard."""
+        return f"images-images_{self.number:03d}.tar"
+
+    @property
+    def path(self) -> str:
+        """In the build."""
+        return f"embeddings/{self.id}.parquet"
+
+
+def write_images(root: Path, images: int, landmarks: int, workers: int) -> None:
+    """Write embeddings/images-TAR.parquet for every tar that has none yet, and enter all."""
+    bounds = enumerate(tar_bounds(images))
+    tasks = [_TarTask(root, number, *each, images, landmarks) for number, each in bounds]
+    todo = [task for task in tasks if not (root / task.path).is_file()]
+    with local_runner(workers) as runner:
+        for _ in runner.run(_write_tar, todo, lambda _task, _rows: None):
+            pass
+    done: dict[str, tuple[str, int, Counts]] = {}
+    for task in tasks:
+        rows = task.stop - task.start
+        counts = {"row": {"ok": rows}, "row_of": {"listed": rows, "nothing_listed": 0}}
+        done[task.id] = (task.path, rows, counts)
+    enter(root, "embeddings/images", done)
+
+
+def _write_tar(task: _TarTask, report: Report) -> None:
+    names, name_rows, of = _shared(task.root, task.images, task.landmarks)
+    schema = image_schema(names.shape[1])
+    own = of[task.start : task.stop]
+    with (
+        atomic_path(task.root / task.path) as path,
+        pq.ParquetWriter(
+            path,
             schema,
             compression="zstd",
             use_dictionary=["landmark_id", "status", "reason", "source"],
-        ) as writer:
-            for table in _tables(number, start, of[start:stop], names, rows, schema):
-                writer.write_table(table)
-        rows_of = {
-            "row": {"ok": stop - start},
-            "row_of": {"listed": stop - start, "nothing_listed": 0},
-        }
-        done[id] = (path, stop - start, rows_of)
-    enter(root, "embeddings/images", done)
+        ) as writer,
+    ):
+        for table in _tables(task.number, task.start, own, names, name_rows, schema):
+            writer.write_table(table)
+
+
+@lru_cache(maxsize=1)
+def _shared(
+    root: Path, images: int, landmarks: int
+) -> tuple[Float32, NDArray[np.int64], NDArray[np.int64]]:
+    """Vectors of all names, the name's row of each landmark, the landmark of each image."""
+    view = BuildView(root)
+    rows = view.table("catalog", "name_rows").sort_by("landmark_id")["name_row"].to_numpy()
+    names = column_vectors(view.table("embeddings", "names", ["vector"])["vector"])
+    return names, rows, owners(images, landmarks)
 
 
 def name_vectors(shard: int, count: int, dim: int) -> Float32:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import to_json
 
 from mgld.files import write_text_atomically
 from mgld.schema import Record
@@ -113,8 +114,9 @@ class Manifest(BaseModel):
 
     def save(self, root: Path) -> None:
         """Write `root/manifest.json`, whole or not at all, keys in a fixed order."""
-        text = json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True)
-        write_text_atomically(root / MANIFEST_FILE, text + "\n")
+        # After every shard, and of thousands: a quarter of the time that json takes with an indent.
+        text = to_json(_sorted(self.model_dump(mode="json")), indent=1, ensure_ascii=True)
+        write_text_atomically(root / MANIFEST_FILE, text.decode() + "\n")
 
     def stage(self, name: str) -> StageEntry:
         """The entry of a stage, made empty if there was none."""
@@ -128,3 +130,10 @@ class Manifest(BaseModel):
             for shard in stage.shards.values()
             for path, entry in shard.files.items()
         }
+
+
+def _sorted(value: Any) -> Any:
+    """A JSON value with the keys of its objects in order."""
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(item) for item in value] if isinstance(value, list) else value
