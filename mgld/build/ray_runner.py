@@ -27,7 +27,7 @@ ROWS_SECONDS = 2.0
 CLOSE_SECONDS = 5.0
 
 
-@dataclass
+@dataclass(eq=False)
 class _Worker:
     """An actor, and what it was asked: its task, or None while it starts or waits."""
 

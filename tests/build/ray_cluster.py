@@ -22,11 +22,13 @@ STORE_BYTES = 80 << 20
 HERE = Path(__file__).parent
 TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 """Every process of a cluster must show it; Ray reads it once."""
-# Memory that other processes use is not our matter; Ray would make its workers very nice (15).
+# Memory that other processes use is not our matter; Ray would make its workers very nice (15), and
+# give up on a client that is slow to start on a busy machine.
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_memory_monitor_refresh_ms": "0",
     "RAY_worker_niceness": "0",
+    "RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S": "150",
 }
 
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -78,9 +79,10 @@ def wait_for_embedding(cluster: LocalCluster, root: Path, driver: subprocess.Pop
     while True:
         assert driver.poll() is None, driver.communicate()
         assert time.monotonic() < end
-        for path in (root / ".work").rglob("images-*.parquet"):
-            if path.exists() and path.stat().st_size > 0 and cluster.workers("serve"):
-                return cluster.workers("serve")[0].pid
+        with suppress(FileNotFoundError, IndexError):  # it was finished while we looked
+            for path in (root / ".work").rglob("images-*.parquet"):
+                if path.stat().st_size > 0:
+                    return cluster.workers("serve")[0].pid
         time.sleep(0.01)
 
 
