@@ -8,7 +8,18 @@ from pathlib import Path
 import click
 from docs_blocks import ROOT
 
-NOT_OURS = {"cd", "export", "pip", "hf", "source", "python", "inspect", "lmms-eval", "accelerate"}
+NOT_OURS = {
+    "cd",
+    "ray",
+    "export",
+    "pip",
+    "hf",
+    "source",
+    "python",
+    "inspect",
+    "lmms-eval",
+    "accelerate",
+}
 """Programs whose usage is not ours to check."""
 
 
