@@ -12,7 +12,7 @@ INSPECT_BIN := $(INSPECT)/bin
 INSPECT_STAMP := $(INSPECT)/.installed
 INSPECT_TESTS := tests/integrations_inspect tests/integrations_eee/test_integrations_eee_valid.py
 
-.PHONY: demo nano docs bench test lint format slow install lmms inspect clean
+.PHONY: demo ranked nano docs bench test lint format slow install lmms inspect clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -50,6 +50,9 @@ $(INSPECT_STAMP): $(STAMP) tests/integrations_inspect/requirements.txt
 demo: $(STAMP)  ## the main job, offline: a small world built, scored, split, asked about, graded and shown
 	$(BIN)/mgld demo --out out/demo
 
+ranked: $(STAMP)  ## the demo's build published, loaded, answered, handed in, verified and ranked, offline: out/ranked
+	$(BIN)/python -m benchmarks.leaderboard.publish_and_rank
+
 nano: $(STAMP)  ## the trainer end to end, offline: three stages on two cores, answers and grades in out/nano
 	$(BIN)/python -m benchmarks.nano.three_stages
 
@@ -64,7 +67,7 @@ $(CLIP_RETRIEVAL_STAMP): $(STAMP) benchmarks/speed/embed_clip_retrieval.txt
 	$(BIN)/uv pip install --quiet --python $(CLIP_RETRIEVAL)/bin/python --requirement benchmarks/speed/embed_clip_retrieval.txt
 	touch $(CLIP_RETRIEVAL_STAMP)
 
-test: $(STAMP) $(INSPECT_STAMP) lint  ## lint, types and the whole test suite
+test: $(STAMP) $(LMMS_STAMP) $(INSPECT_STAMP) lint  ## lint, types and the whole test suite
 	$(BIN)/python -m pytest
 	$(INSPECT_BIN)/python -m pytest $(INSPECT_TESTS)
 

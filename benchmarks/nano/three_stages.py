@@ -16,29 +16,17 @@ import importlib.metadata
 import json
 import os
 import platform
-import shlex
-import subprocess
-import sys
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.steps import Command, run
 from mgld.files import write_text_atomically
 
 OUT = "out/nano"
 LANDMARKS = 600
 STAGES = ("stage1_pretrain", "stage2_instruct", "stage3_eeca")
 PACKAGES = ("torch", "transformers", "deepspeed", "tokenizers", "mgld")
-
-
-@dataclass(frozen=True)
-class Command:
-    """One step: `name`, and the words of a command of this environment's `bin`."""
-
-    name: str
-    words: tuple[str, ...]
 
 
 def commands(landmarks: int = LANDMARKS, train: Sequence[str] = ()) -> list[Command]:
@@ -55,22 +43,6 @@ def commands(landmarks: int = LANDMARKS, train: Sequence[str] = ()) -> list[Comm
         ("probe", "mgld", "probe", *asked, "--out", f"{OUT}/probe", "--judge", "rule"),
     ]
     return [Command(name, tuple(words)) for name, *words in said]
-
-
-def run(folder: Path, steps: Sequence[Command]) -> dict[str, float]:
-    """Run the steps in `folder`; seconds of each. SystemExit with a failed step's code."""
-    programs = Path(sys.executable).parent
-    seconds = {}
-    for step in steps:
-        print(f"\n$ {shlex.join(step.words)}", flush=True)
-        began = time.monotonic()
-        program, *rest = step.words
-        done = subprocess.run([str(programs / program), *rest], cwd=folder, check=False)
-        seconds[step.name] = time.monotonic() - began
-        if done.returncode:
-            print(f"{step.name} failed; the same call goes on from here", file=sys.stderr)
-            raise SystemExit(done.returncode)
-    return seconds
 
 
 def results(folder: Path) -> dict[str, Any]:
