@@ -9,7 +9,9 @@ a GPU; or any spec), sides in turns, medians of the rounds:
 
 - end to end: the stage of `mgld build` as it is (hashes, rows, Parquet) with warm workers;
   open_clip's preparation in a DataLoader, and its model; clip-retrieval's reader, mapper and
-  writer; and the model alone, on batches that lie ready;
+  writer; and the model alone, on batches that lie ready. On the CPU also ours as one process whose
+  model has all cores and whose images are prepared in threads meanwhile; on a GPU also the model
+  compiled;
 - feed: the same without the model, what all cores could give a GPU;
 - one core: decoding and preparing one image after the other in one thread, in CPU time.
 
@@ -71,6 +73,13 @@ def run(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
             "feed_open_clip": embed_sides.feed_open_clip(loader),
             **embed_sides.prepare_one_core(encoder, datas),
         }
+        if cuda:
+            compiled = embed_sides.model_alone(encoder, given.images, given.batch, compiled=True)
+            sides["model_compiled"] = compiled
+        else:
+            one = config.model_copy(update={"threads": cores})
+            entered_one = embed_sides.ours(one, folder / "one", 1, preparing=cores)
+            sides["ours_one_process"] = stack.enter_context(entered_one)
         theirs: Any = "not run: --clip-retrieval was not given"
         if given.clip_retrieval is not None:
             entered = embed_sides.clip_retrieval(

@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from mgld.build import BuildConfig, build_dataset
 from mgld.build.runner import Runner, local_runner
 from mgld.build.shards import ShardTask, make_shard
+from mgld.build.stages.encoder import loaded_encoder
 from mgld.gldv2 import ImageEntry, decode_image, find_archives, iter_images, read_image
 from mgld.vision import load_encoder
 from mgld.vision.openclip import OpenClipEncoder
@@ -60,8 +61,12 @@ def timed(work: Callable[[], Any]) -> float:
 
 
 @contextmanager
-def ours(config: BuildConfig, folder: Path, workers: int) -> Iterator[Side]:
-    """The stage as `mgld build` runs it: archives to Parquet, hashes and all, in warm workers."""
+def ours(config: BuildConfig, folder: Path, workers: int, preparing: int = 0) -> Iterator[Side]:
+    """The stage as `mgld build` runs it: archives to Parquet, hashes and all, in warm workers.
+
+    preparing: threads that prepare images in this process where there is one worker; 0: as many as
+    the encoder asks for.
+    """
     root = folder / "build"
     manifest = build_dataset(config, root, stages=["catalog"])
     assert manifest.facts is not None
@@ -82,7 +87,15 @@ def ours(config: BuildConfig, folder: Path, workers: int) -> Iterator[Side]:
     ]
     with local_runner(workers) as runner:
         calls = iter(range(10**6))
-        yield lambda: timed(lambda: _make(runner, tasks, folder / f"work-{next(calls)}"))
+
+        def work() -> None:
+            encoder = loaded_encoder(config)
+            before = encoder.threads
+            encoder.threads = preparing or before
+            _make(runner, tasks, folder / f"work-{next(calls)}")
+            encoder.threads = before
+
+        yield lambda: timed(work)
 
 
 def _make(runner: Runner, tasks: list[ShardTask], folder: Path) -> None:
@@ -121,8 +134,12 @@ def open_clip(encoder: OpenClipEncoder, loader: Any) -> Side:
     return lambda: timed(work)
 
 
-def model_alone(encoder: OpenClipEncoder, images: int, batch: int) -> Side:
+def model_alone(
+    encoder: OpenClipEncoder, images: int, batch: int, *, compiled: bool = False
+) -> Side:
     """The image tower on batches that lie ready on the device."""
+    encode = encoder.model.encode_image
+    encode = torch.compile(encode) if compiled else encode
     parameter = next(encoder.model.parameters())
     height, width = encoder.prepare.size
     pixels = torch.randn(batch, 3, height, width, device=parameter.device, dtype=parameter.dtype)
@@ -132,7 +149,7 @@ def model_alone(encoder: OpenClipEncoder, images: int, batch: int) -> Side:
     def work() -> None:
         with torch.inference_mode():
             for start in range(0, images, batch):
-                encoder.model.encode_image(pixels[: min(batch, images - start)])
+                encode(pixels[: min(batch, images - start)])
 
     return lambda: timed(work)
 
