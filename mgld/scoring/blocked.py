@@ -133,7 +133,10 @@ def _block(
         if len(rows):
             sims = _sims(engine, images, rows, candidates, columns)
             good = sims >= best_sim[rows, -1]  # few, once earlier blocks have set a mark
-            best, best_sim = _merge(best, best_sim, rows[good], columns[good], sims[good])
+            mine, rows = np.unique(rows[good], return_inverse=True)
+            best[mine], best_sim[mine] = _merge(
+                best[mine], best_sim[mine], rows, columns[good], sims[good]
+            )
     return above, (best, best_sim)
 
 

@@ -7,8 +7,8 @@ from functools import cache
 
 import numpy as np
 
-# Multiply-adds below which compiling (once a process, about five seconds) is not worth it.
-LEAST_PRODUCTS = 2**39
+# Multiply-adds below which compiling (once a process, about four seconds) is not worth it.
+LEAST_PRODUCTS = 2**38
 MAX_DIM = 1 << 14  # sums of products of bytes stay below 2^31
 MAX_NAMES = 1 << 31
 _FEATURES = ("avx512f", "avx512bw", "avx512vl", "avx512vnni")

@@ -195,7 +195,7 @@ class TestChoice:
     @fast_bytes
     def test_large_products(self):
         assert int8_choice.int8_pays(*self.large)
-        assert not int8_choice.int8_pays(2**9, 2**16, 768)
+        assert not int8_choice.int8_pays(2**12, 2**16, 768)
         assert not int8_choice.int8_pays(2**14, 2**16, 2**15)
 
     def test_not_where_it_is_measured_to_be_slower(self, monkeypatch):
