@@ -60,6 +60,7 @@ docs: $(STAMP)  ## the documentation as a static site in out/docs: open out/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 bench: $(STAMP) $(CLIP_RETRIEVAL_STAMP)  ## speed beside other tools, ratios in one run (leave the machine alone meanwhile)
+	$(BIN)/python -m benchmarks.speed.rsr --out benchmarks/results/speed_rsr.json
 	$(BIN)/python -m benchmarks.speed.embed --clip-retrieval $(CLIP_RETRIEVAL)/bin/python --out benchmarks/results/speed_embed.json
 
 $(CLIP_RETRIEVAL_STAMP): $(STAMP) benchmarks/speed/embed_clip_retrieval.txt
