@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("mgld.cli.build:verify", "Check every hash of a build or of a dataset on the Hub."),
     "subset": ("mgld.cli.score:subset", "Cut an HDS, HSS, LCS or BRS subset of any size."),
     "score": ("mgld.cli.score:score", "Sim and RSR of any dataset with any encoder."),
+    "nearest": ("mgld.cli.nearest:nearest", "The names that an image or a text is nearest to."),
     "encoder": ("mgld.cli.encoder:encoder", "Inspect, fetch and export vision encoders."),
     "answer": ("mgld.cli.answer:answer", "Have a model answer the test questions five times."),
     "grade": ("mgld.cli.grade:grade", "Judge a run's answers: levels, metrics, intervals."),

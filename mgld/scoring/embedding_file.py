@@ -12,6 +12,7 @@ needed, unless the file is compressed (`np.savez_compressed`).
 
 from __future__ import annotations
 
+import mmap
 import os
 import struct
 import unicodedata
@@ -32,9 +33,10 @@ _KEYS = ("image_ids", "images", "name_strings", "names")
 
 @dataclass(frozen=True)
 class EmbeddingFile:
-    """The content of an embedding file: vectors (arrays or memmaps) and where ids and names stand.
+    """The content of an embedding file: vectors, and the rows that ids and names stand in.
 
-    digest: SHA-256 of the file.
+    digest: SHA-256 of the file. mapped: its bytes, which vectors that lie there as they are are
+    read from.
     """
 
     path: Path
@@ -43,6 +45,7 @@ class EmbeddingFile:
     names: NDArray[np.float32]
     name_rows: dict[str, int]
     digest: str
+    mapped: mmap.mmap
 
     def require_images(self, ids: Sequence[str]) -> None:
         """ValueError naming the ids that have no vector."""
@@ -50,11 +53,17 @@ class EmbeddingFile:
 
     def images_of(self, ids: Sequence[str]) -> NDArray[np.float32]:
         """float32 [len(ids), d]; ValueError naming the ids that have no vector."""
-        return self.images[self._rows_of(self.image_rows, ids, "images")]
+        return self._copied(self.images, self._rows_of(self.image_rows, ids, "images"))
 
     def names_of(self, names: Sequence[str]) -> NDArray[np.float32]:
         """float32 [len(names), d]; ValueError naming the names that have no vector."""
-        return self.names[self._rows_of(self.name_rows, names, "names")]
+        return self._copied(self.names, self._rows_of(self.name_rows, names, "names"))
+
+    def _copied(self, vectors: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Some of the vectors; the pages they were read from are let go, and can be read again."""
+        copied = vectors[rows]
+        _let_go(self.mapped)
+        return copied
 
     def _rows_of(self, rows: dict[str, int], keys: Sequence[str], what: str) -> NDArray[np.int64]:
         normal = [unicodedata.normalize("NFC", key) for key in keys]
@@ -78,18 +87,23 @@ def read_embeddings(path: Path) -> EmbeddingFile:
             absent = [key for key in _KEYS if key not in loaded]
             if absent:
                 raise ValueError(f"it lacks {', '.join(absent)}")
-            arrays = {key: _stored(path, loaded, key) for key in _KEYS}
+            with path.open("rb") as handle:
+                mapped = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
+            arrays = {key: _stored(mapped, loaded, key) for key in _KEYS}
         images = validate.vectors("image", arrays["images"])
         names = validate.vectors("name", arrays["names"])
         if images.shape[1] != names.shape[1]:
             raise ValueError(f"images have {images.shape[1]} dimensions, names {names.shape[1]}")
+        digest = sha256_file(path)
+        _let_go(mapped)
         return EmbeddingFile(
             path=path,
             images=images,
             image_rows=_rows("image_ids", arrays["image_ids"], len(images)),
             names=names,
             name_rows=_rows("name_strings", arrays["name_strings"], len(names)),
-            digest=sha256_file(path),
+            digest=digest,
+            mapped=mapped,
         )
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(
@@ -98,30 +112,29 @@ def read_embeddings(path: Path) -> EmbeddingFile:
         ) from error
 
 
-def _stored(path: Path, archive: Any, key: str) -> NDArray[Any]:
-    """An array of an .npz: mapped from the file where it lies there as it is, else read."""
+def _stored(mapped: mmap.mmap, archive: Any, key: str) -> NDArray[Any]:
+    """An array of an .npz, as it lies in the mapped file; one that does not is read."""
     member = archive.zip.getinfo(f"{key}.npy")
-    if member.compress_type != zipfile.ZIP_STORED:
-        array: NDArray[Any] = archive[key]
-        return array
-    with path.open("rb") as handle:
-        # The name and the extra field of a member's own header come before its bytes; the header
-        # of the archive's directory has another extra field.
-        handle.seek(member.header_offset + 26)
-        name_bytes, extra_bytes = struct.unpack("<HH", handle.read(4))
-        handle.seek(name_bytes + extra_bytes, os.SEEK_CUR)
-        version = np.lib.format.read_magic(handle)
-        read_header = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }.get(version)
-        if read_header is None:
-            return archive[key]  # type: ignore[no-any-return]
-        shape, fortran, dtype = read_header(handle)
-        if dtype.hasobject or 0 in shape:
-            return archive[key]  # type: ignore[no-any-return]
-        order: Literal["F", "C"] = "F" if fortran else "C"
-        return np.memmap(path, dtype, "r", handle.tell(), shape, order)
+    mapped.seek(member.header_offset + 26)
+    # The name and the extra field of a member's own header come before its bytes; the header in
+    # the archive's directory has another extra field.
+    name_bytes, extra_bytes = struct.unpack("<HH", mapped.read(4))
+    mapped.seek(name_bytes + extra_bytes, os.SEEK_CUR)
+    if member.compress_type == zipfile.ZIP_STORED:
+        version = np.lib.format.read_magic(mapped)
+        if version == (1, 0):  # what NumPy writes, but for very long headers
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(mapped)
+            if not dtype.hasobject and 0 not in shape:
+                order: Literal["F", "C"] = "F" if fortran else "C"
+                return np.ndarray(shape, dtype, mapped, mapped.tell(), order=order)
+    array: NDArray[Any] = archive[key]
+    return array
+
+
+def _let_go(mapped: mmap.mmap) -> None:
+    """Take pages that were read out of this process's memory, where the system knows how."""
+    if hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _rows(label: str, keys: NDArray[Any], length: int) -> dict[str, int]:

@@ -46,8 +46,8 @@ def write_index(
 ) -> None:
     """Write both files into `folder`; the same input gives the same bytes on one machine type.
 
-    vectors: float32 [N, d], unit rows. made_by: JSON-able, at least encoder, fingerprint and
-    template, as `NameIndex.made_by` gives it back.
+    vectors: float32 [N, d], unit rows. made_by: JSON-able, at least encoder (None in a build, whose
+    configuration names it), fingerprint and template, as `NameIndex.made_by` gives it back.
     """
     import faiss
     import pyarrow as pa

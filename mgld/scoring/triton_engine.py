@@ -61,7 +61,7 @@ class Sizes:
     images: int = 8192
     sample: int = 4096
     growth: int = 3
-    words: int = 2048
+    words: int = 4096
     at_once: int = 1 << 19
 
 
@@ -198,6 +198,19 @@ class _Block:
 
     def sift_single(self, first: int, stop: int) -> None:
         """Count and list the names [first, stop), each the only one with its vector."""
+        reached, length = self.launch(first, stop)
+        self.overflowed |= length > self._words.shape[1]
+        self.above += reached
+        length = torch.where(self.overflowed, 0, length)
+        engine, words = self._engine, self._words[: len(length)]
+        stride = engine.tiles.columns // 32
+        for rows, columns in pairs_of_words(words, length, stride, engine.sizes.at_once):
+            self.above -= torch.bincount(rows, minlength=len(self.above))
+            self._decide(rows, columns)
+        self.least = torch.maximum(self.least, self.best[:, -1])
+
+    def launch(self, first: int, stop: int) -> torch.Tensor:
+        """Run `sift_kernel` over the names [first, stop): int32 [2, B], reached and length."""
         engine, tiles = self._engine, self._engine.tiles
         low, floor = self._low_and_floor()
         counts = torch.zeros((2, len(self._half)), dtype=torch.int32, device=engine.device)
@@ -221,17 +234,7 @@ class _Block:
             num_warps=tiles.warps,
             num_stages=tiles.stages,
         )
-        reached, length = counts[:, : len(self.above)]
-        self.overflowed |= length > self._words.shape[1]
-        self.above += reached
-        length = torch.where(self.overflowed, 0, length)
-        words = self._words[: len(length)]
-        for rows, columns in pairs_of_words(
-            words, length, tiles.columns // 32, engine.sizes.at_once
-        ):
-            self.above -= torch.bincount(rows, minlength=len(self.above))
-            self._decide(rows, columns)
-        self.least = torch.maximum(self.least, self.best[:, -1])
+        return counts[:, : len(self.above)]
 
     def sift_shared(self, first: int, stop: int) -> None:
         """The same for names [first, stop) that count more than once: products are written down."""

@@ -73,6 +73,7 @@ def test_a_setting_remakes_the_stages_that_depend_on_it(
 
 FOLLOWS_NAMES = (
     "embeddings/names-",
+    "embeddings/index.",
     "embeddings/sims-",
     *(f"{stage}/" for stage in sorted(AFTER_SELECTION)),
 )

@@ -56,7 +56,7 @@ def test_status_says_each_balance_in_words(finished: BuildView) -> None:
     assert "116 images of the catalog = 1 damaged + 2 missing + 113 ok: balanced" in output
     assert "40 landmarks of the catalog = 1 no_image + 1 no_readable_image + 38 ok" in output
     assert "NOT BALANCED" not in output
-    assert "embeddings  11 done; " in output
+    assert "embeddings  12 done; " in output
     assert ", 3 errors\n" in output
     assert "qa          3 done; 40 rows\n" in output  # no word of no errors
     assert "records in each subset: 4, 8\n" in output

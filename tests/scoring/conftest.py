@@ -25,3 +25,14 @@ def dataset_folder(tmp_path, monkeypatch):
 def build_folder(tmp_path):
     """See `write_build`."""
     return write_build(tmp_path / "build")
+
+
+@pytest.fixture(scope="session")
+def nano_build(tmp_path_factory):
+    """A real build of twelve landmarks with the embedded encoder. Do not change it."""
+    from mgld.build import build_dataset, load_config
+
+    root = tmp_path_factory.mktemp("nano") / "build"
+    config = {"source": "world:12", "encoder": "nano", "sizes": [4], "test_size": 4}
+    build_dataset(load_config(None, config), root)
+    return root

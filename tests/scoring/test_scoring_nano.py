@@ -10,7 +10,6 @@ import pytest
 import mgld
 
 COMMAND = [sys.executable, "-c", "from mgld.cli import main; main()"]
-LANDMARKS = 12
 
 
 def run(*arguments, home):
@@ -23,21 +22,11 @@ def run(*arguments, home):
     )
 
 
-@pytest.fixture(scope="module")
-def build(tmp_path_factory):
-    root = tmp_path_factory.mktemp("nano")
-    flags = ["--source", f"world:{LANDMARKS}", "--encoder", "nano", "--workers", 1]
-    sizes = ["--sizes", 4, "--test-size", 4]
-    done = run("build", *flags, *sizes, "--out", root / "build", home=root)
-    assert done.returncode == 0, done.stderr
-    return root / "build"
-
-
-def test_score_with_nano_repeats_the_scores_of_the_build(build):
-    done = run("score", build, "--encoder", "nano", "--json", home=build.parent)
+def test_score_with_nano_repeats_the_scores_of_the_build(nano_build, tmp_path):
+    done = run("score", nano_build, "--encoder", "nano", "--json", home=tmp_path)
     assert done.returncode == 0, done.stderr
     body = json.loads(done.stdout)
-    loaded = mgld.load(build, cache_dir=str(build.parent / "cache"))
+    loaded = mgld.load(nano_build, cache_dir=str(tmp_path / "cache"))
     built = {row["id"]: row for part in loaded.values() for row in part.remove_columns("image")}
     assert body["summary"]["scored"] == len(body["rows"]) == len(built) > 4
     for row in body["rows"]:
@@ -45,9 +34,9 @@ def test_score_with_nano_repeats_the_scores_of_the_build(build):
         assert row["sim"] == pytest.approx(built[row["id"]]["sim"], abs=1e-5)
 
 
-def test_a_reader_that_goes_away_is_no_error(build):
+def test_a_reader_that_goes_away_is_no_error(nano_build):
     """`mgld subset ... | head`, with the reader gone before the first line."""
-    command = [*COMMAND, "subset", str(build), "--method", "hds", "--size", "4"]
+    command = [*COMMAND, "subset", str(nano_build), "--method", "hds", "--size", "4"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
         errors = process.stderr.read()

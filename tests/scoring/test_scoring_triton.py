@@ -15,15 +15,17 @@ from mgld.scoring import exact_sim
 from mgld.scoring.half_precision import HalfNames, round_rows
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 pytest.importorskip("triton", reason="this torch comes without Triton")
 
 
-def program(name, *arguments, interpret=True):
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE), *sys.path])}
+def program(*arguments, interpret=True):
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(HERE), *sys.path])}
     if interpret:
         environment["TRITON_INTERPRET"] = "1"
     return subprocess.run(
-        [sys.executable, HERE / name, *map(str, arguments)],
+        [sys.executable, *map(str, arguments)],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         env=environment,
@@ -33,7 +35,7 @@ def program(name, *arguments, interpret=True):
 
 def test_interpreted_kernels_equal_the_oracle():
     """And would not without their bound; sums are exact; what they leave open is rechecked."""
-    done = program("interpreted_triton.py")
+    done = program(HERE / "interpreted_triton.py")
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout)
     # Images went both ways, and names were counted without being listed.
@@ -72,10 +74,28 @@ def test_extreme_elements_are_rounded_within_what_is_said():
 
 def test_the_kernel_compiles_for_hopper():
     """With Hopper's matrix instructions and tensor copies, and without a spilled register."""
-    done = program("compiled_triton.py", interpret=False)
+    done = program(HERE / "compiled_triton.py", interpret=False)
     assert done.returncode == 0, done.stderr
     facts = json.loads(done.stdout)
     assert facts["wgmma"] > 0
     assert facts["tensor_copies"] > 0
     assert facts["stack_bytes"] == 0
     assert facts["shared_bytes"] <= 227 * 1024
+
+
+def test_the_benchmark_runs_end_to_end_in_the_interpreter(tmp_path):
+    """And then claims no time."""
+    out = tmp_path / "result.json"
+    arguments = ["-m", "benchmarks.speed.rsr_gpu", "--tiny", "--oracle", 2, "--out", out]
+    done = program(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert "not measured; equal to the oracle: 2 images and 2 images" in done.stdout
+    result = json.loads(out.read_text())
+    assert not result["measured"]
+    assert result["bf16_flops"] is None
+    assert result["ours"].keys() == {
+        "listed_pairs_per_image",
+        "overflowed_images",
+        "equal_to_the_oracle",
+    }
+    assert 0 < result["worst_error_over_bound"] <= 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +15,9 @@ from mgld.build.shards import Made, ShardTask, count, write_parquet
 from mgld.build.stages.catalog import chunk_ids
 from mgld.build.stages.landmark_rows import chunk_landmarks
 from mgld.build.stages.vectors import column_vectors, name_matrix
-from mgld.scoring import sim_rsr
+from mgld.scoring import NameScorer
 
 NEAREST = 10
-BACKEND = "faiss"
 
 SCHEMA = pa.schema(
     [
@@ -52,24 +53,27 @@ def make(task: ShardTask, report: Report) -> Made:
         for landmark_id in chosen["landmark_id"].to_pylist()
     ]
     if has.any():
-        _score(task, chosen.filter(pa.array(has)), [rows[i] for i in np.flatnonzero(has)])
+        chosen = chosen.filter(pa.array(has))
+        _score(task, chosen, [rows[i] for i in np.flatnonzero(has)], report)
     write_parquet(pa.Table.from_pylist(rows, SCHEMA), task.work / f"{task.shard}.parquet")
     return Made(len(rows), {"landmark": count(row["status"] for row in rows)})
 
 
-def _score(task: ShardTask, chosen: pa.Table, rows: list[dict[str, Any]]) -> None:
+@lru_cache(maxsize=1)
+def _scorer(root: Path, version: str, to_come: int) -> NameScorer:
+    """The names, prepared once for all shards of a worker; `version` as for `name_matrix`."""
+    return NameScorer(name_matrix(root, version), k=NEAREST, to_come=to_come)
+
+
+def _score(task: ShardTask, chosen: pa.Table, rows: list[dict[str, Any]], report: Report) -> None:
     """Fill in the rows of landmarks that have an image."""
     names = task.table("catalog", "names", ["name"])["name"].to_pylist()
     row_of = {name: row for row, name in enumerate(names)}
     landmarks = chunk_landmarks(task)
     own = [row_of[landmarks[row["landmark_id"]]["name"]] for row in rows]
-    scores = sim_rsr(
-        column_vectors(chosen["vector"]),
-        name_matrix(task.root, task.version("embeddings/names-")),
-        np.array(own, np.int64),
-        k=NEAREST,
-        backend=BACKEND,
-    )
+    scorer = _scorer(task.root, task.version("embeddings/names-"), len(names))
+    scores = scorer.score(column_vectors(chosen["vector"]), np.array(own, np.int64))
+    report(len(rows))
     for i, (row, image_id) in enumerate(zip(rows, chosen["image_id"].to_pylist(), strict=True)):
         there = scores.nearest[i] >= 0
         row |= {
