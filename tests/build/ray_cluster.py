@@ -40,24 +40,16 @@ class LocalCluster:
     client: str
     raylets: list[int]
 
-    def workers(self, doing: str = "") -> list[psutil.Process]:
-        """Processes of our actors, those in the method `doing` where it is given."""
+    def workers(self) -> list[psutil.Process]:
+        """Processes of our actors."""
         found = []
         for raylet in self.raylets:
             with suppress(psutil.NoSuchProcess):
                 for child in psutil.Process(raylet).children():
                     with suppress(psutil.Error, IndexError):
-                        if child.cmdline()[0].startswith(f"ray::RayWorker.{doing}".rstrip(".")):
+                        if child.cmdline()[0].startswith("ray::RayWorker"):
                             found.append(child)
         return found
-
-    def wait_for_worker(self, doing: str, seconds: float = 60) -> psutil.Process:
-        """A worker that is in the method `doing`."""
-        end = time.monotonic() + seconds
-        while not (found := self.workers(doing)):
-            assert time.monotonic() < end, f"no worker in {doing} within {seconds} s"
-            time.sleep(0.01)
-        return found[0]
 
 
 @contextmanager
