@@ -2,10 +2,11 @@
 
     python -m benchmarks.scale.rehearsal --out out/rehearsal
 
-Tables, and vectors instead of pixels, come from keyed generators and are not measured
-(`source.py`, `vectors.py`); every stage is the real one, run by `mgld build --stage` in a
-process of its own (`measure.py`). Called again it measures again; what was generated is kept. About
-30 GB of disk at full size. `--json` writes the record that stands in `benchmarks/results`.
+Tables, vectors instead of pixels, and annotations come from keyed generators and are not measured
+(`source.py`, `vectors.py`, `annotations.py`); every other stage is the real one, run by `mgld build
+--stage` in a process of its own (`measure.py`). Called again it measures again; what was generated
+is kept. About 30 GB of disk at full size. `--json` writes the record that stands in
+`benchmarks/results`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from benchmarks.scale.annotations import fill_annotations
 from benchmarks.scale.measure import Cost, measured
 from benchmarks.scale.scores import STEP as SCORES
 from benchmarks.scale.scores import fill_scores
@@ -32,7 +34,7 @@ from mgld.files import write_text_atomically
 
 DIM = 768
 GOAL_SECONDS, GOAL_MB = 120, 4000
-STAGES = ("catalog", "embeddings", "selection", "qa", "entities", "scores", "splits", "dataset")
+STAGES = ("catalog", "embeddings", "selection", "scores", "splits", "dataset")
 Measure = Callable[[list[str]], Cost]
 
 
@@ -113,6 +115,8 @@ def rehearse(
             command = [sys.executable, "-m", "benchmarks.scale.scores", str(root)]
             command += [str(score_chunks), str(workers)]
         found[stage] = measure(command).as_dict()
+        if stage == "selection":
+            fill_annotations(root)
         if stage == "scores":
             fill_scores(root)
             total = len(planned(root, SCORES)[0])
