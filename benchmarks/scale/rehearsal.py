@@ -1,6 +1,6 @@
 """A build at the size of GLDv2 without its pixels: what each stage takes on this machine.
 
-    python -m benchmarks.scale.rehearsal --out out/rehearsal
+    python -m benchmarks.scale.rehearsal
 
 Tables, vectors instead of pixels, and annotations come from keyed generators and are not measured
 (`source.py`, `vectors.py`, `annotations.py`); every other stage is the real one, run by `mgld build
@@ -42,7 +42,9 @@ def write_source(root: Path, images: int, landmarks: int) -> None:
     """The generated source, once."""
     marker = root / "complete.txt"
     said = f"{images} images of {landmarks} landmarks\n"
-    if marker.is_file() and marker.read_text() == said:
+    if marker.is_file():
+        if marker.read_text() != said:
+            raise ValueError(f"{root} holds {marker.read_text().strip()}: give another --out")
         return
     write_tables(root, images, landmarks)
     write_tars(root, images)
@@ -156,7 +158,7 @@ def table(stages: dict[str, dict[str, Any]]) -> str:
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("out/rehearsal"))
+    parser.add_argument("--out", type=Path, help="default: out/rehearsal-IMAGES")
     parser.add_argument("--images", type=int, default=IMAGES)
     parser.add_argument("--landmarks", type=int, default=LANDMARKS)
     parser.add_argument("--score-chunks", type=int, default=2)
@@ -166,7 +168,7 @@ def main() -> None:
     asked = parser.parse_args()
     load = os.getloadavg()[0]
     stages = rehearse(
-        asked.out,
+        asked.out or Path(f"out/rehearsal-{asked.images}"),
         images=asked.images,
         landmarks=asked.landmarks,
         score_chunks=asked.score_chunks,

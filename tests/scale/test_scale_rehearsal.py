@@ -54,6 +54,9 @@ def test_every_stage_from_tables_to_dataset(tmp_path: Path) -> None:
     rehearsal.rehearse(tmp_path / "out", **settings, stages=again, measure=here, tell=said.append)
     assert BuildView(root).manifest == before  # a stage that is measured again makes the same
 
+    with pytest.raises(ValueError, match="3000 images of 200 landmarks: give another --out"):
+        rehearsal.rehearse(tmp_path / "out", **{**settings, "images": 10}, measure=here)
+
     printed = rehearsal.table(found)
     assert "| catalog | 1 | 1 | 0.1 GB | met |" in printed
     assert "| scores | 1 for 2 of 4 chunks (all: 0 min) |" in printed
