@@ -98,6 +98,8 @@ class LineProgress:
             done += f", {self._rows:,} rows {rate}" if self._rows else ""
         else:
             done = f"{self._rows:,}/{self._todo:,} {self._unit} {rate}"
+        if not end and self._shards:
+            end = f", about {seconds / self._shards * (self._todo - self._shards):,.0f} s left"
         self.note(f"{self._step}: {done}, {seconds:.1f} s{end}")
 
 
@@ -106,7 +108,13 @@ class BarProgress:
 
     def __init__(self, out: TextIO) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
         from rich.progress import Progress as RichProgress
 
         self._bars = RichProgress(
@@ -115,6 +123,7 @@ class BarProgress:
             MofNCompleteColumn(),
             TextColumn("{task.fields[rows]}"),
             TimeElapsedColumn(),
+            TimeRemainingColumn(),
             console=Console(file=out),
         )
         self._task: Any = None

@@ -66,6 +66,22 @@ def test_a_long_step_says_something_now_and_then(monkeypatch: pytest.MonkeyPatch
     ]
 
 
+def test_a_line_says_how_long_the_shards_that_are_left_will_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("mgld.build.progress.time.monotonic", lambda: now)
+    out = io.StringIO()
+    progress = LineProgress(out)
+    progress.start("scores/part", 5, 9)
+    now = 6.0
+    progress.rows(100)
+    progress.shard()
+    now = 12.0
+    progress.rows(100)
+    assert out.getvalue() == ("scores/part: 1/5 shards, 200 rows (17/s), 12.0 s, about 48 s left\n")
+
+
 def test_drawing_counts_images_of_all_images(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr(progress_module, "time", SimpleNamespace(monotonic=lambda: now))
