@@ -27,8 +27,9 @@ and from both, without the product of the second ones,
 
 Rounding while turning: a subtraction x - a has a relative error of u = 2^-24, and so has every
 addition of a transform; each of the 2 L steps preserves lengths, so the computed vector is off by
-at most ((1 + u)^(2L + 1) - 1) |Ru| <= (2L + 2) u |Ru| in length. That is added to |r|. Underflow is
-far below the slack of `int8_engine`. The lengths are computed in float64 and rounded up.
+at most ((1 + u)^(2L + 1) - 1) |Ru| in length. (2L + 2) u |Ru| is added to |r| and |t|: the last u
+has room for the float64 in which lengths are computed. Underflow is far below the slack of
+`int8_sift`. Bounds that become float32 are rounded up in `int8_pack`.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mgld.scoring.llvm_code import compiled, load32
+from mgld.scoring.llvm_code import butterfly, compiled, load32, summing
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -172,14 +173,12 @@ def _reorder(z: Any, order: Any, signs: Any, time: int, w: Any) -> None:
 @compiled
 def _transform(z: Any, levels: int) -> None:
     """Hadamard transforms, unscaled, of blocks of 2^levels rows of z float32 [D, 16], in place."""
+    row = 4 * LANES
     for level in range(levels):
         half = 1 << level
         for block in range(0, len(z), 2 * half):
             for k in range(block, block + half):
-                for lane in range(LANES):
-                    x, y = z[k, lane], z[k + half, lane]
-                    z[k, lane] = x + y
-                    z[k + half, lane] = x - y
+                butterfly(z.ctypes.data + k * row, z.ctypes.data + (k + half) * row)
 
 
 @compiled
@@ -188,34 +187,36 @@ def _round(z: Any, start: int, digits: Any, scales: Any, lengths: Any) -> None:
     x = np.empty(len(z), np.float32)
     for lane in range(min(LANES, len(scales) - start)):
         row = start + lane
-        largest = np.float32(0)
         for k in range(len(z)):
             x[k] = z[k, lane]
+        largest = np.float32(0)
+        for k in range(len(z)):
             largest = max(largest, abs(x[k]))
         # Shorter than this, the vector is all rest.
-        scale, inverse = np.float32(0), np.float32(0)
-        if largest > np.float32(1e-30):
-            scale = largest / np.float32(127)
-            inverse = np.float32(1) / scale
+        scale = largest / np.float32(127) if largest > np.float32(1e-30) else np.float32(0)
         scales[row] = scale
-        for k in range(len(z)):
-            p = min(max(np.rint(x[k] * inverse), np.float32(-127)), np.float32(127))
-            digits[row, 0, k] = np.int8(p)
-        for n in range(5):
-            lengths[row, n] = 0.0
-        step, fine = np.float64(scale), np.float64(scale) / 256
-        for k in range(len(z)):
-            p = np.float64(digits[row, 0, k])
-            rest = np.float64(x[k]) - step * p
-            q = min(max(np.rint(rest * np.float64(inverse) * 256), -127.0), 127.0)
-            digits[row, 1, k] = np.int8(q)
-            last = rest - fine * q
-            lengths[row, 0] += np.float64(x[k]) * np.float64(x[k])
-            lengths[row, 1] += p * p
-            lengths[row, 2] += rest * rest
-            lengths[row, 3] += q * q
-            lengths[row, 4] += last * last
-        for n in range(5):
-            lengths[row, n] = np.sqrt(lengths[row, n])
-        lengths[row, 1] *= step
-        lengths[row, 3] *= fine
+        _split(x, scale, digits[row, 0], digits[row, 1], lengths[row])
+
+
+@summing
+def _split(x: Any, scale: Any, first: Any, second: Any, lengths: Any) -> None:
+    """x float32 [D] = scale (first + second / 256) + last: digits int8 [D], lengths float64 [5]."""
+    inverse = np.float32(1) / scale if scale > 0 else np.float32(0)
+    step, fine, finer = np.float64(scale), np.float64(scale) / 256, np.float64(inverse) * 256
+    whole = part = rest = small = last = 0.0
+    for k in range(len(x)):
+        p = np.float64(min(max(np.rint(x[k] * inverse), np.float32(-127)), np.float32(127)))
+        left = np.float64(x[k]) - step * p
+        q = min(max(np.rint(left * finer), -127.0), 127.0)
+        first[k] = np.int8(p)
+        second[k] = np.int8(q)
+        whole += np.float64(x[k]) * np.float64(x[k])
+        part += p * p
+        rest += left * left
+        small += q * q
+        last += (left - fine * q) * (left - fine * q)
+    lengths[0] = np.sqrt(whole)
+    lengths[1] = np.sqrt(part) * step
+    lengths[2] = np.sqrt(rest)
+    lengths[3] = np.sqrt(small) * fine
+    lengths[4] = np.sqrt(last)
