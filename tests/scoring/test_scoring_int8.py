@@ -142,6 +142,25 @@ def test_tiers_leave_little(int8):
 
 
 @fast_bytes
+@pytest.mark.parametrize(
+    ("images", "names"),
+    [
+        pytest.param([[1]], [[1]], id="one name of one dimension"),
+        pytest.param([[1], [-1]], [[-1], [1], [1]], id="one dimension"),
+        pytest.param([[3, 4]], [[3, 4]], id="one name"),
+        pytest.param([[1, 2, 3], [3, 2, 1]], [[1, 2, 3]] * 9, id="all names equal"),
+        pytest.param([[1, 0], [3, 4]], [[1, 0], [0, 1], [3, 4], [3, 4], [-1, 0]], id="by hand"),
+        pytest.param(np.eye(70)[:5], -np.eye(70), id="orthogonal"),
+        pytest.param(np.ones((2, 3)), [[1, 2, 3], [3, 1, 2], [2, 3, 1]], id="zero margins"),
+    ],
+)
+def test_small_cases(int8, images, names):
+    images, names = unit(images), unit(names)
+    for own in {0, len(names) - 1}:
+        check(images, names, np.full(len(images), own), k=4, backend="cpu")
+
+
+@fast_bytes
 def test_layouts_and_memmaps(int8, tmp_path):
     rng = np.random.default_rng(0)
     names = unit(rng.normal(size=(90, 30)))
