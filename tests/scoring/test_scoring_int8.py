@@ -1,6 +1,7 @@
 """The int8 engine gives the oracle's numbers, its bounds hold, and it is taken where it pays."""
 
 import sys
+import time
 from dataclasses import fields, replace
 
 import numpy as np
@@ -235,5 +236,25 @@ class TestChoice:
 
 
 @fast_bytes
-def test_the_measurement_runs_both_engines():
-    assert int8_choice._faster() in (True, False)
+class TestMeasurement:
+    @pytest.mark.parametrize("slow", ["int8_engine.Int8Engine", "dense_engine.DenseEngine"])
+    def test_the_faster_engine_is_taken(self, slow, monkeypatch):
+        import mgld.scoring.dense_engine
+        import mgld.scoring.int8_engine  # noqa: F401
+
+        def sift(self, *arguments):
+            time.sleep(0.3)
+            yield from ()
+
+        monkeypatch.setattr(f"mgld.scoring.{slow}.sift", sift)
+        assert int8_choice._faster.__wrapped__() is (slow != "int8_engine.Int8Engine")
+
+    def test_float32_where_numba_cannot_compile_it(self, monkeypatch):
+        import mgld.scoring.int8_engine
+
+        def refuse(*arguments):
+            raise RuntimeError("LLVM IR parsing error")
+
+        monkeypatch.setattr(mgld.scoring.int8_engine, "pack_names", refuse)
+        with pytest.warns(UserWarning, match="no int8 .LLVM IR parsing error"):
+            assert int8_choice._faster.__wrapped__() is False
