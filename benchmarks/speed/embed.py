@@ -13,7 +13,8 @@ a GPU; or any spec), sides in turns, medians of the rounds:
   model has all cores and whose images are prepared in threads meanwhile; on a GPU also the model
   compiled;
 - feed: the same without the model, what all cores could give a GPU;
-- one core: decoding and preparing one image after the other in one thread, in CPU time.
+- one core: decoding and preparing one image after the other in one thread, in CPU time, for
+  encoders of 224 and of 336 pixels.
 
 clip-retrieval asks for older packages than ours, so it runs in an environment of its own (6 GB):
 PYTHON is of one with `embed_clip_retrieval.txt` in it, as `make bench` makes it. Without it that
@@ -29,6 +30,7 @@ import json
 import os
 import platform
 import statistics
+import sys
 import tempfile
 from contextlib import ExitStack
 from importlib.metadata import version
@@ -71,7 +73,8 @@ def run(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
             "model_alone": embed_sides.model_alone(encoder, given.images, given.batch),
             "feed_ours": embed_sides.feed_ours(encoder, source, given.batch, cores),
             "feed_open_clip": embed_sides.feed_open_clip(loader),
-            **embed_sides.prepare_one_core(encoder, datas),
+            **embed_sides.prepare_one_core(224, datas),
+            **embed_sides.prepare_one_core(336, datas),
         }
         if cuda:
             compiled = embed_sides.model_alone(encoder, given.images, given.batch, compiled=True)
@@ -86,16 +89,16 @@ def run(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
                 given.clip_retrieval, spec, source, given.batch, cores
             )
             sides["clip_retrieval"], theirs = stack.enter_context(entered)
-        for side in sides.values():
-            side()
-        for _ in range(given.rounds):
+        for turn in range(given.rounds + 1):
             for name, side in sides.items():
-                seconds.setdefault(name, []).append(side())
-    one_core = ("decode", "ours_to_bytes", "ours_to_floats", "open_clip_to_floats")
-    rates = {
-        name: [(len(datas) if name in one_core else given.images) / each for each in taken]
-        for name, taken in seconds.items()
-    }
+                taken = side()
+                print(f"round {turn} {name}: {taken:.2f} s", file=sys.stderr, flush=True)
+                if turn:  # the one before warms up
+                    seconds.setdefault(name, []).append(taken)
+    rates = {}
+    for name, turns in seconds.items():
+        images = len(datas) if name.startswith("one_core") else given.images
+        rates[name] = [images / turn for turn in turns]
     return {
         "images": what,
         "count": given.images,
@@ -128,8 +131,13 @@ def compare(rates: dict[str, list[float]]) -> dict[str, Any]:
             "clip_retrieval": ratio("ours", "clip_retrieval"),
             "model_alone": ratio("ours", "model_alone"),
             "feed_open_clip": ratio("feed_ours", "feed_open_clip"),
-            "one_core_to_bytes": ratio("ours_to_bytes", "open_clip_to_floats"),
-            "one_core_to_floats": ratio("ours_to_floats", "open_clip_to_floats"),
+            **{
+                f"one_core_{side}_{kind}": ratio(
+                    f"one_core_{side}_ours_{kind}", f"one_core_{side}_open_clip_to_floats"
+                )
+                for side in (224, 336)
+                for kind in ("to_bytes", "to_floats")
+            },
         },
     }
 

@@ -1,8 +1,9 @@
 """clip-retrieval's own inference, timed: runs in an environment of its own, without this project.
 
 Started by `benchmarks.speed.embed` as `PYTHON embed_clip_retrieval.py SETTINGS`, SETTINGS as JSON.
-Builds its reader, mapper and writer as its worker does, says "ready", and for every line that it is
-sent runs its `Runner` once over the tars and answers with the seconds that took.
+Builds its mapper as its worker does, says its versions, and for every line that it is sent but
+"stop" runs its `Runner`, with its reader and writer, once over the tars and answers with the
+seconds that took.
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ def main() -> None:
 
     packages = ("clip-retrieval", "open-clip-torch", "torch", "webdataset", "numpy", "pillow")
     print(json.dumps({name: version(name) for name in packages}), file=out, flush=True)
-    for _ in sys.stdin:
+    for line in sys.stdin:
+        if line == "stop\n":
+            break
         with tempfile.TemporaryDirectory() as folder:
             writer = NumpyWriter(0, folder, False, True, False, 1)
             runner = Runner(reader, lambda: mapper, lambda _, w=writer: w, lambda _: Silent(), 1)

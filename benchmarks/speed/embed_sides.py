@@ -9,11 +9,13 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
@@ -25,6 +27,7 @@ from mgld.gldv2 import ImageEntry, decode_image, find_archives, iter_images, rea
 from mgld.vision import load_encoder
 from mgld.vision.openclip import OpenClipEncoder
 from mgld.vision.pipeline import in_order
+from mgld.vision.prepare import Preparer
 
 Side = Callable[[], float]
 CHILD = Path(__file__).with_name("embed_clip_retrieval.py")
@@ -99,8 +102,6 @@ def ours(config: BuildConfig, folder: Path, workers: int, preparing: int = 0) ->
 
 
 def _make(runner: Runner, tasks: list[ShardTask], folder: Path) -> None:
-    from dataclasses import replace
-
     fresh = [replace(task, work=folder / task.argument) for task in tasks]
     for _, output in runner.run(make_shard, fresh, lambda task, rows: None):
         assert output.made.counts["row"] == {"ok": output.made.rows}
@@ -211,24 +212,29 @@ def clip_retrieval(
             process.stdin.flush()
             return float(json.loads(process.stdout.readline()))
 
-        yield once, versions
-        process.stdin.close()
+        try:
+            yield once, versions
+        finally:
+            # not by closing its input: the DataLoader's workers, forked meanwhile, hold that open
+            process.stdin.write("stop\n")
+            process.stdin.close()
 
 
-def prepare_one_core(encoder: OpenClipEncoder, datas: list[bytes]) -> dict[str, Side]:
-    """CPU seconds of one thread, by step: per image nothing else is running in it."""
-    mean = torch.tensor(encoder.preprocess_cfg["mean"]).view(3, 1, 1)
-    std = torch.tensor(encoder.preprocess_cfg["std"]).view(3, 1, 1)
+def prepare_one_core(side: int, datas: list[bytes]) -> dict[str, Side]:
+    """CPU seconds of one thread, by step, for an encoder of `side` pixels."""
+    cfg = PreprocessCfg(size=side)
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (cfg.mean, cfg.std))
+    reference = image_transform_v2(cfg, is_train=False)
+    prepare = Preparer(asdict(cfg), reference)
 
     def to_bytes(data: bytes) -> torch.Tensor:
-        decoded = decode_image(data, short_side=encoder.short_side)
-        return torch.from_numpy(encoder.prepare(decoded.image))
+        return torch.from_numpy(prepare(decode_image(data, short_side=prepare.short_side).image))
 
     def to_floats(data: bytes) -> torch.Tensor:
         return to_bytes(data).to(torch.float32).div_(255).sub_(mean).div_(std)
 
     def theirs(data: bytes) -> Any:
-        return encoder.preprocess(Image.open(io.BytesIO(data)).convert("RGB"))
+        return reference(Image.open(io.BytesIO(data)).convert("RGB"))
 
     def one_thread(work: Callable[[bytes], Any]) -> Side:
         def measure() -> float:
@@ -244,12 +250,12 @@ def prepare_one_core(encoder: OpenClipEncoder, datas: list[bytes]) -> dict[str, 
         return measure
 
     steps = {
-        "decode": lambda data: decode_image(data, short_side=encoder.short_side),
+        "decode": lambda data: decode_image(data, short_side=prepare.short_side),
         "ours_to_bytes": to_bytes,
         "ours_to_floats": to_floats,
         "open_clip_to_floats": theirs,
     }
-    return {name: one_thread(work) for name, work in steps.items()}
+    return {f"one_core_{side}_{name}": one_thread(work) for name, work in steps.items()}
 
 
 def reference_encoder(spec: str, device: str, dtype: str) -> OpenClipEncoder:
