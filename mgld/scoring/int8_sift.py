@@ -20,7 +20,8 @@ LOW, HIGH, FLOOR = 4, 5, 6  # places in an image's facts, see `int8_tile.tile`
 # What tier 1's float32 arithmetic may be off by. For |u|, |v| <= 2.01, |<a, y>| <= 1.01: converting
 # the sum, two products and an addition 2 * 4.1 u + 5.1 u; the rounding of the offset 1.1 u; of
 # value + bound 13.2 u; u = 2^-24. The bound's own roundings are made up for in `int8_pack`. Tier 2
-# computes in float64, so that only the offset's rounding counts.
+# computes in float64, so that only the offset's rounding counts. What this leaves over is far more
+# than Sim's own rounding to float64, so that what is found higher is strictly higher.
 SLACK = 2.0**-19
 
 
