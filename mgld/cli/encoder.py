@@ -64,10 +64,15 @@ def export(spec: str, directory: str, as_json: bool) -> None:
 
     The folder appears only if images and names come out equal, to 1e-4, through both libraries.
     """
-    from transformers.utils import logging
+    import contextlib
+    import sys
 
     from mgld.vision.export import export_transformers
 
-    logging.disable_progress_bar()
-    report = export_transformers(spec, directory)
+    # transformers imports DeepSpeed where it is installed, which logs to the standard output.
+    with contextlib.redirect_stdout(sys.stderr):
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        report = export_transformers(spec, directory)
     click.echo(report.to_json() if as_json else f"{directory}\n{report}")
