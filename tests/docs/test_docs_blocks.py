@@ -87,7 +87,7 @@ def ran(folder: Path, *size: str) -> list[dict[str, str | bool]]:
     ("language", "code"),
     [
         ("python", "import mgld\nassert mgld.load is None"),
-        ("bash", "mgld verify out/nothing"),
+        ("bash", "mgld status out/nothing"),
         ("bash", "ls"),
         ("text", "nothing to run"),
     ],

@@ -37,7 +37,7 @@ def server(running: LoopbackServer, monkeypatch: pytest.MonkeyPatch) -> Loopback
 @pytest.fixture(autouse=True)
 def _no_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """The page has tests of its own, and takes longer than all of this."""
-    monkeypatch.setattr("mgld.cli.grade._write_report", lambda *_: None)
+    monkeypatch.setattr("mgld.report.evaluation.write_evaluation_report", lambda *_: None)
 
 
 def call(*arguments: object, ok: bool = True) -> Result:
@@ -173,7 +173,7 @@ def test_what_is_done_is_not_written_again(tmp_path: Path, monkeypatch: pytest.M
     def write_page(run: Path, judge: str, page: Path) -> None:
         page.write_text(json.loads((run / f"metrics-{judge}.json").read_text())["inputs"])
 
-    monkeypatch.setattr("mgld.cli.grade._write_report", write_page)
+    monkeypatch.setattr("mgld.report.evaluation.write_evaluation_report", write_page)
     run = write_run(tmp_path / "run", 3)
     call("grade", run, "--judge", "rule")
 
