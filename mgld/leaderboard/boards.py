@@ -6,8 +6,8 @@ under its name), and one way of asking. Between boards nothing is ranked.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -120,13 +120,15 @@ def _require_counts(entry: Entry, questions: int) -> None:
         )
 
 
-def _ranked(rows: Iterable[Row], facts: list[QuestionFacts]) -> list[Row]:
-    """The rows with their ranks, best first; the alphabet decides where the accuracy is equal."""
+def _ranked(rows: list[Row], facts: list[QuestionFacts]) -> list[Row]:
+    """The rows with their ranks, best first; accuracy, then the alphabet where ranks are equal."""
+    places = rank_intervals([row.outcomes for row in rows], [each.landmark_id for each in facts])
 
-    def best_first(row: Row) -> tuple[float, str]:
+    def best_first(row: Row) -> tuple[float, float, str]:
         accuracy = row.levels.accuracy
-        return (1.0 if accuracy is None else -accuracy, row.slug)
+        if row.place is None or accuracy is None:
+            return (math.inf, 0.0, row.slug)
+        return (row.place.rank, -accuracy, row.slug)
 
-    ordered = sorted(rows, key=best_first)
-    places = rank_intervals([row.outcomes for row in ordered], [each.landmark_id for each in facts])
-    return [replace(row, place=place) for row, place in zip(ordered, places, strict=True)]
+    placed = [replace(row, place=place) for row, place in zip(rows, places, strict=True)]
+    return sorted(placed, key=best_first)

@@ -23,6 +23,12 @@ from mgld.schema import Record
 _SIGNS: Final = frozenset(" -_.,:;+/()@#=~%*!?'[]|")
 """Allowed in names besides letters, their accents, and digits. Neither angle bracket nor double
 quotation mark nor ampersand: a name can be no markup, even where a reader forgets to escape it."""
+_UNSEEN: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0") | frozenset(
+    map(chr, [*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)])
+)
+"""Letters and accents that are shown as nothing: by them two names look the same, or like none."""
+_ACCENTS: Final = 3
+"""So many in a row at most: more are drawn over the lines above and below."""
 _MAX_NAME: Final = 200
 _MAX_DEPTH: Final = 8
 _REPO: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9_][\w.-]{0,95}", re.ASCII)
@@ -36,19 +42,24 @@ def _plain(text: str) -> str:
             f"has characters that are not shown in a table ({shown}): letters, digits, spaces and "
             f"{''.join(sorted(_SIGNS)).strip()} are"
         )
+    kinds = "".join(unicodedata.category(letter)[0] for letter in text)
+    if "M" * (_ACCENTS + 1) in kinds:
+        raise ValueError(f"has more than {_ACCENTS} accents on one letter")
     if len(text) > _MAX_NAME:
         raise ValueError(f"is longer than {_MAX_NAME} characters")
     return text
 
 
 def _is_plain(letter: str) -> bool:
-    return letter in _SIGNS or unicodedata.category(letter)[0] in "LNM"
+    return letter in _SIGNS or (letter not in _UNSEEN and unicodedata.category(letter)[0] in "LNM")
 
 
 def _named(text: str) -> str:
     if not text.strip():
         raise ValueError("is empty")
-    return _plain(text)
+    if not any(letter.isalnum() for letter in _plain(text)):
+        raise ValueError("has no letter and no digit")
+    return text
 
 
 def _https(text: str) -> str:
@@ -121,6 +132,10 @@ class Submission(Record):
     def _dataset_is_plain(cls, dataset: DatasetIdentity) -> DatasetIdentity:
         for name in ("source", "config", "split", "revision", "content"):
             _plain(getattr(dataset, name) or "")
+        if not re.fullmatch(
+            "[0-9a-f]{64}", dataset.questions_sha256
+        ):  # it names a file of the board
+            raise ValueError("questions_sha256 is no SHA-256")
         return dataset
 
 
@@ -144,9 +159,15 @@ def parse_manifest(data: bytes) -> Submission:
         text = data.decode("utf-8")
         _require_simple(text)
         return Submission.model_validate(yaml.safe_load(text))
+    except BundleError:
+        raise
     except ValidationError as error:
         raise BundleError(f"submission.yaml: {_said(error)}") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (
+        yaml.YAMLError,
+        ValueError,
+        RecursionError,
+    ) as error:  # ValueError: a date like 2026-99-99
         why = " ".join(str(error).split())[:300] or type(error).__name__
         raise BundleError(
             f"submission.yaml is no YAML that can be read: {why}; `mgld submit prepare` writes it"
@@ -159,6 +180,8 @@ def _require_simple(text: str) -> None:
     for event in yaml.parse(text, yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):  # a few that name one another are billions of values
             raise BundleError("submission.yaml has YAML aliases (*name), which it needs none of")
+        if getattr(event, "tag", None) is not None:  # what a reader makes of one, it may fail at
+            raise BundleError("submission.yaml has YAML tags (!name), which it needs none of")
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):

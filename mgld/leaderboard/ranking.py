@@ -6,7 +6,11 @@ submission's rank is at least 1 + the number of those that are shown to be bette
 but those shown to be worse. So the intervals of a board hold the ranks of the true accuracies,
 all together, with 95 % confidence (pairwise comparisons turned into ranks as in Al Mohamad, Goeman
 and van Zwet, "Simultaneous confidence intervals for ranks with application to ranking
-institutions").
+institutions"). Where landmarks have several questions, a test is of whether the two submissions
+could exchange a landmark's outcomes.
+
+The rank itself goes by accuracy, each over its own scored questions, but never against what a test
+has shown on the questions of both: leaving hard questions unscored wins no place.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ ALPHA: Final = 1 - CONFIDENCE
 
 @dataclass(frozen=True)
 class Rank:
-    """rank: 1 + the number with a higher accuracy; low, high: its interval."""
+    """rank: 1 + the number with a higher accuracy, within its interval; low, high: the interval."""
 
     rank: int
     low: int
@@ -54,11 +58,9 @@ def rank_intervals(outcomes: Sequence[str], landmarks: Sequence[int]) -> list[Ra
     better, worse = _decided(right, wrong, codes)
     ranks: list[Rank | None] = [None] * len(outcomes)
     for place, row in enumerate(ranked.tolist()):
-        ranks[row] = Rank(
-            rank=1 + int(np.sum(accuracy > accuracy[place])),
-            low=1 + int(better[place]),
-            high=len(ranked) - int(worse[place]),
-        )
+        low, high = 1 + int(better[place]), len(ranked) - int(worse[place])
+        by_accuracy = 1 + int(np.sum(accuracy > accuracy[place]))
+        ranks[row] = Rank(rank=min(max(by_accuracy, low), high), low=low, high=high)
     return ranks
 
 
@@ -67,6 +69,8 @@ def _decided(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """How many others are shown to be better, and worse, than each of the n: int64 [n], twice."""
     n = len(right)
+    if n < 2:
+        return np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
     first, second = np.triu_indices(n, 1)
     alone = np.bincount(codes)[codes] == 1
     # Counts of up to 5,000 questions are exact in float32, whose products are the fastest.

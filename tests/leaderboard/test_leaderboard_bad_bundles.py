@@ -201,7 +201,12 @@ def bad_manifest(good: Files, text: str) -> str:
     ("text", "words"),
     [
         ("name: [unclosed", "no YAML that can be read"),
-        ("name: !!python/object/apply:os.system ['true']", "no YAML that can be read"),
+        ("name: !!python/object/apply:os.system ['true']", "YAML tags"),
+        ("a: !!bool foo", "YAML tags"),
+        ("a: !!timestamp foo", "YAML tags"),
+        ("a: !!int ''", "YAML tags"),
+        ("began: 2026-99-99", "month must be in 1..12"),
+        ("seed: " + "9" * 5_000, "no YAML that can be read"),
         ("just words", "submission.yaml:"),
         ("a: &a [x, x]\nb: &b [*a, *a]\nname: [*b, *b]", "aliases"),
         ("[" * 60_000, "nested more than 8 deep"),
@@ -220,6 +225,10 @@ def test_yaml_that_is_no_manifest(good: Files, text: str, words: str) -> None:
         ("name", "a\u202eb", "(U+202E)"),
         ("name", "a\x1b[2Jb", "(U+001B)"),
         ("name", "   ", "name is empty"),
+        ("name", "\u3164", "(U+3164)"),
+        ("name", "GPT-4\ufe0f", "(U+FE0F)"),
+        ("name", "a" + "\u0301" * 4, "more than 3 accents"),
+        ("name", "(-)", "no letter and no digit"),
         ("name", "x" * 201, "longer than 200"),
         ("model", "<img src=x>", "model has characters"),
         ("judge", "a&b", "judge has characters"),
@@ -245,7 +254,9 @@ def test_a_datasets_name_may_be_no_markup(good: Files) -> None:
     assert "dataset has characters" in bad_manifest(good, text)
 
 
-@pytest.mark.parametrize("name", ["LLaVA-1.5 (7B) + EECA", "openai:gpt-4.1", "模型 é", "O'Neill's"])
+@pytest.mark.parametrize(
+    "name", ["LLaVA-1.5 (7B) + EECA", "openai:gpt-4.1", "模型 é", "O'Neill's", "ที่นี่ हिन्दी"]
+)
 def test_names_that_people_have(good: Files, name: str) -> None:
     assert errors(forged(good, name=name)) == []
 

@@ -42,10 +42,13 @@ def one_by_one(outcomes: list[str], landmarks: list[int]) -> list[Rank | None]:
         sum(letter in "SK" for letter in each) / sum(letter != "-" for letter in each)
         for each in outcomes
     ]
-    return [
-        Rank(1 + sum(a > own for a in accuracy), 1 + better[row], len(outcomes) - worse[row])
-        for row, own in enumerate(accuracy)
-    ]
+    places = []
+    for row, own in enumerate(accuracy):
+        open_to = range(1 + better[row], len(outcomes) - worse[row] + 1)
+        rank = 1 + sum(a > own for a in accuracy)
+        nearest = min(open_to, key=lambda place: abs(place - rank))
+        places.append(Rank(nearest, open_to[0], open_to[-1]))
+    return places
 
 
 @pytest.mark.parametrize("a_landmark", [1, 2, 3])
@@ -85,21 +88,32 @@ def test_what_has_no_score_has_no_rank() -> None:
     assert rank_intervals(["SU", "--", "SS"], [1, 2]) == [Rank(2, 1, 2), None, Rank(1, 1, 2)]
     assert rank_intervals(["SU"], [1, 2]) == [Rank(1, 1, 1)]
     assert rank_intervals(["--"], [1, 2]) == [None]
+    assert rank_intervals(["SU"], [1, 1]) == [Rank(1, 1, 1)]
+    assert rank_intervals(["--"], [1, 1]) == [None]
     with pytest.raises(ValueError, match="one outcome"):
         rank_intervals(["S"], [1, 2])
 
 
+def test_questions_left_unscored_win_no_place() -> None:
+    """A leaves 25 of 5,000 unscored and so has the higher accuracy; on the others it is worse."""
+    a = "-" * 25 + "S" * 4_000 + "U" * 12 + "U" * 963
+    b = "U" * 25 + "S" * 4_000 + "S" * 12 + "U" * 963
+    assert 4_000 / 4_975 > 4_012 / 5_000
+    assert rank_intervals([a, b], list(range(5_000))) == [Rank(2, 2, 2), Rank(1, 1, 1)]
+
+
+@pytest.mark.parametrize("a_landmark", [1, 3])
 @pytest.mark.parametrize("spread", [0.0, 0.04])
-def test_the_intervals_hold_the_true_ranks(spread: float) -> None:
+def test_the_intervals_hold_the_true_ranks(spread: float, a_landmark: int) -> None:
     """All at once in at least 95 % of boards; with equal models, and with close ones."""
     draw = np.random.default_rng(1)
     models, questions, boards, missed = 8, 300, 200, 0
     truth = 0.4 + spread * np.arange(models)
     for _ in range(boards):
-        hard = draw.normal(0, 0.2, questions)
+        hard = np.repeat(draw.normal(0, 0.2, questions // a_landmark), a_landmark)
         right = draw.random((models, questions)) < np.clip(truth[:, None] + hard, 0, 1)
         outcomes = ["".join(np.where(row, "S", "U")) for row in right]
-        found = rank_intervals(outcomes, list(range(questions)))
+        found = rank_intervals(outcomes, [each // a_landmark for each in range(questions)])
         for model, each in enumerate(found):
             lowest = 1 + int(np.sum(truth > truth[model]))
             highest = int(np.sum(truth >= truth[model]))

@@ -201,11 +201,14 @@ def test_records_that_contradict_themselves_are_refused(tmp_path):
     good = entry(asked, submission("A", 60), *letters(60, 0.5, 1))
     path = save(tmp_path, asked, [good]) / "entries" / f"{good.slug}.json"
     text = path.read_text()
+    escaping = json.loads(text)["submission"]
+    escaping["dataset"]["questions_sha256"] = "a/../../../x"
     for changes, message in [
         ({"outcomes": "S" * 60}, "its numbers are not those of its 60 letters"),
         ({"outcomes": good.outcomes[:-1]}, "59 letters and 60 questions"),
         ({"outcomes": "X" + good.outcomes[1:]}, "its numbers are not those"),
         ({"bundle": "../../../x"}, "is no entry of this mgld"),
+        ({"submission": escaping}, "questions_sha256 is no SHA-256"),
     ]:
         path.write_text(json.dumps(json.loads(text) | changes))
         with pytest.raises(ValueError, match=message):
