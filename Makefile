@@ -69,7 +69,7 @@ $(CLIP_RETRIEVAL_STAMP): $(STAMP) benchmarks/speed/embed_clip_retrieval.txt
 	$(BIN)/uv pip install --quiet --python $(CLIP_RETRIEVAL)/bin/python --requirement benchmarks/speed/embed_clip_retrieval.txt
 	touch $(CLIP_RETRIEVAL_STAMP)
 
-test: $(STAMP) $(LMMS_STAMP) $(INSPECT_STAMP) lint  ## lint, types and the whole test suite
+test: $(STAMP) $(LMMS_STAMP) $(INSPECT_STAMP) lint  ## lint, types and all tests but the minutes-long ones
 	$(BIN)/python -m pytest
 	$(INSPECT_BIN)/python -m pytest $(INSPECT_TESTS)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 GUIDES = ("load", "score", "evaluate", "submit", "rebuild", "train")
-REFERENCE = ("mgld", "scoring", "vision", "gldv2", "evaluate", "trainer")
+REFERENCE = ("mgld", "scoring", "vision", "hub", "gldv2", "evaluate", "leaderboard", "trainer")
 """In the order in which most readers come to need them; pages that are not named come after."""
 _LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)#\s]+)(?:#[^)\s]*)?\)")
 

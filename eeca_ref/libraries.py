@@ -11,7 +11,7 @@ def missing_libraries(recipe: Recipe) -> list[str]:
     """A line for each library that the recipe's run needs and that is not installed."""
     needed = [("deepspeed", True), ("tensorboard", recipe.log.tensorboard)]
     problems = [
-        f"{name} is not installed: pip install 'mgld[train]'"
+        f"{name} is not installed: install mgld with its extra `train` (or: pip install {name})"
         for name, used in needed
         if used and find_spec(name) is None
     ]

@@ -263,7 +263,10 @@ def _import_ray() -> Any:
     except ModuleNotFoundError as error:
         if error.name != "ray":
             raise
-        raise ValueError("--runner ray needs Ray: pip install 'mgld[ray]'") from None
+        raise ValueError(
+            "--runner ray needs Ray: install mgld with its extra `ray` "
+            "(or: pip install 'ray[client]')"
+        ) from None
     return ray
 
 

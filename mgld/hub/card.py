@@ -36,12 +36,20 @@ def write_card(
 ) -> None:
     """Write the card of the dataset whose files are `outputs` to `path`.
 
-    data: the folder in which they lie, or where each of them lies. Numbers of rows are read from
-    the files. source_root: as in `export_dataset`. repo: the Hub id it is published under.
-    withheld: images left out for want of a licence or an author. world: whether the source is a
-    procedural world (None: looked up there).
+    Args:
+        view: the build.
+        outputs: the dataset's files, as `list_outputs` plans them.
+        data: the folder in which they lie, or where each of them lies, by its path. Numbers of
+            rows are read from the files.
+        path: where the card is written.
+        source_root: as in `export_dataset`.
+        repo: the Hub id that the dataset is published under.
+        withheld: number of images left out for want of a licence or an author.
+        world: whether the source is a procedural world; None: looked up there.
 
-    FileNotFoundError where a file is missing, ValueError where one does not hold its rows.
+    Raises:
+        FileNotFoundError: a file is missing.
+        ValueError: a file does not hold its rows.
     """
     if world is None:
         root = Path(source_root) if source_root is not None else view.source_root()

@@ -38,13 +38,22 @@ def export_dataset(
 ) -> list[OutputFile]:
     """Write the whole dataset of a build into `out_dir` and return what was written.
 
-    source_root: folder of the images (None: the build's source). sizes: subset sizes (None: the
-    build's setting). progress: called after each file. Files of an
-    earlier export that are no longer part of the dataset are removed. The card is written last, so
-    a folder whose export was killed does not load.
+    Files of an earlier export that are no longer part of the dataset are removed. The card is
+    written last, so a folder whose export was killed does not load.
 
-    FileNotFoundError: not a build, or a stage is missing; ValueError: the build contradicts itself,
-    or the source's images have changed since.
+    Args:
+        build_dir: a build folder whose stages up to `splits` are done.
+        out_dir: the dataset folder, made where it is not there.
+        source_root: folder of the images; None: the build's source.
+        sizes: subset sizes, in landmarks; None: the build's setting.
+        progress: called after each file.
+
+    Returns:
+        The files that the dataset has, each with its rows, configs and splits.
+
+    Raises:
+        FileNotFoundError: not a build, or a stage is missing.
+        ValueError: the build contradicts itself, or the source's images have changed since.
     """
     from mgld.build.read import BuildView
     from mgld.hub.card import write_card
@@ -70,8 +79,16 @@ def write_output(
 ) -> None:
     """Write one file of the dataset to `path`, whole or not at all.
 
-    Memory: the texts of this file's rows and the images of one row group. ValueError where an image
-    no longer has the hash it had when it was selected.
+    Memory: the texts of this file's rows and the images of one row group.
+
+    Args:
+        view: the build.
+        output: the file, as `list_outputs` plans it.
+        path: where it is written.
+        source_root: folder of the images; None: the build's source.
+
+    Raises:
+        ValueError: an image no longer has the hash it had when it was selected.
     """
     root = Path(source_root) if source_root is not None else view.source_root()
     write_groups(output.kind, _groups(view, output, root), path)

@@ -47,8 +47,15 @@ class OutputFile:
 def list_outputs(view: BuildView, *, sizes: Sequence[int] | None = None) -> list[OutputFile]:
     """Plan the dataset of a build whose stages up to `splits` are done.
 
-    sizes: subset sizes, the same for all methods; None: the build's setting. ValueError where a
-    subset of that size was not made, or where there are no records.
+    Args:
+        view: the build.
+        sizes: subset sizes, in landmarks, the same for all methods; None: the build's setting.
+
+    Returns:
+        The Parquet files to write, none of them read or written yet.
+
+    Raises:
+        ValueError: a subset of that size was not made, or there are no records.
     """
     import pyarrow.compute as pc
 

@@ -52,13 +52,26 @@ def push_dataset(
 ) -> Pushed:
     """Publish a finished build as the dataset `repo` (OWNER/NAME) on the Hub.
 
-    private: make a new repository private; an existing public one is refused. tag: name this
-    version, e.g. v1.0.0. withhold_images: publish rows that lack a licence or an author without
-    their images. note: told of every step in a line.
+    The files go to a branch, are loaded back from there, and become main in one commit. HF_TOKEN
+    or `hf auth login` says who publishes.
 
-    ValueError: rows lack a licence or an author (the message lists them), the build is not
-    finished, or `tag` names another dataset. FileNotFoundError: no build. PermissionError: the Hub
-    does not let us. ConnectionError: the Hub does not answer; the same call goes on.
+    Args:
+        build: a build folder.
+        repo: the dataset repository, made where it is not there.
+        private: make a new repository private; an existing public one is refused.
+        tag: a name of this version, e.g. v1.0.0.
+        withhold_images: publish rows that lack a licence or an author without their images.
+        note: told of every step in a line.
+
+    Returns:
+        The commit of main that is this dataset, and what was sent and withheld.
+
+    Raises:
+        ValueError: rows lack a licence or an author (the message lists them), the build is not
+            finished, or `tag` names another dataset.
+        FileNotFoundError: no build.
+        PermissionError: the Hub does not let us.
+        ConnectionError: the Hub does not answer; the same call goes on.
     """
     from mgld.build.folder import locked
     from mgld.build.read import BuildView

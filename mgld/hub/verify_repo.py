@@ -50,7 +50,19 @@ def verify_repo(
     them by it; with `download` every byte is read. Only a commit that is known from elsewhere tells
     a dataset from a whole forgery: `SHA256SUMS` lies beside the files.
 
-    FileNotFoundError: no such dataset or revision; ConnectionError: the Hub does not answer.
+    Args:
+        repo: the dataset, OWNER/NAME.
+        revision: a tag, a branch or a commit.
+        download: read large files, too.
+        note: told in a line where the Hub is asked again.
+
+    Returns:
+        The commit that was checked, and each file that is not what it should be.
+
+    Raises:
+        FileNotFoundError: no such dataset or revision.
+        PermissionError: the Hub does not let us.
+        ConnectionError: the Hub does not answer.
     """
     remote = RemoteRepo(repo)
     commit = patiently(lambda: remote.sha(revision), note)

@@ -77,10 +77,18 @@ def board_key(entry: Entry) -> BoardKey:
 
 
 def read_boards(records: Path) -> list[Board]:
-    """All boards of a folder of records, the largest first.
+    """All boards of a folder of records.
 
-    ValueError where a file is no entry, has other counts than its letters, or where two entries
-    are one bundle; FileNotFoundError where there are no records, or no facts of their questions.
+    Args:
+        records: the board's folder, e.g. benchmarks/leaderboard.
+
+    Returns:
+        The boards, the largest first, each with its rows ranked.
+
+    Raises:
+        ValueError: a file is no entry, has other counts than its letters, or two entries are one
+            bundle.
+        FileNotFoundError: there are no records, or no facts of their questions.
     """
     if not (records / "entries").is_dir():
         raise FileNotFoundError(

@@ -210,7 +210,17 @@ def save_entry(folder: Path, entry: Entry, questions: Sequence[Question]) -> Pat
 
 
 def read_entries(folder: Path) -> list[Entry]:
-    """The entries of a board's folder, by file name. ValueError for a file that is none."""
+    """The entries of a board's folder.
+
+    Args:
+        folder: the board's folder, e.g. benchmarks/leaderboard.
+
+    Returns:
+        All of them, by file name; none where the folder has none.
+
+    Raises:
+        ValueError: a file is no entry.
+    """
     return list(iter_entries(folder))
 
 

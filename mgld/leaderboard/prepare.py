@@ -49,8 +49,17 @@ class About(Record):
 def prepare_bundle(run: Path, judge: str, out: Path, about: About) -> Validated:
     """Make the bundle of a run as `judge` judged it, check it, and write it where nothing is wrong.
 
-    out: a folder to be made, or a path that ends in .zip. ValueError: no such run or verdicts,
-    questions without a verdict, or `out` is there. Where the result has errors nothing is written.
+    Args:
+        run: the folder of a graded run, about all questions of its split.
+        judge: whose verdicts, e.g. "rule".
+        out: a folder to be made, or a path that ends in .zip.
+        about: what the run does not say of its submitter and model.
+
+    Returns:
+        The bundle and what was found of it. Where that has errors nothing is written.
+
+    Raises:
+        ValueError: no such run or verdicts, questions without a verdict, or `out` is there.
     """
     files = bundle_files(run, judge, about)
     for name, limit in LIMITS.items():

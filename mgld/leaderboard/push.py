@@ -47,9 +47,23 @@ def push_bundle(
 ) -> Pushed:
     """Hand a bundle in: a pull request on the dataset repository `repo`, which holds submissions.
 
-    Where the submission states a model's repository, a second one there writes its results for
-    `dataset` (None: the Hub id that the run was made with). ValueError: the bundle is refused, or
-    no Hub id is known. Raises as `patiently` where the Hub does not take it.
+    Where the submission states a model's repository, a second one there writes its results.
+
+    Args:
+        path: the folder or the zip.
+        repo: the dataset repository, OWNER/NAME.
+        dataset: the Hub id that the results are about; None: the one the run was made with.
+        api: who asks the Hub; None: whoever HF_TOKEN or `hf auth login` says.
+        note: told in a line where the Hub is asked again.
+
+    Returns:
+        The addresses of the pull requests.
+
+    Raises:
+        ValueError: the bundle is refused, or no Hub id is known.
+        FileNotFoundError: there is no such repository.
+        PermissionError: the Hub does not let us.
+        ConnectionError: the Hub does not answer; the same call goes on.
     """
     from huggingface_hub import CommitOperationAdd, HfApi
 

@@ -40,12 +40,22 @@ def build_site(
     on_start: Callable[[int], None] = lambda total: None,
     on_page: Callable[[int], None] = lambda number: None,
 ) -> int:
-    """Write the site of a folder of records to `out`; the number of submissions.
+    """Write the site of a folder of records.
 
-    out: a folder that is made, or a former site, which is replaced in one step. bundles_url: the
-    address under which each submission's bundle lies as /SLUG; "" for none. ValueError where `out`
-    holds anything else, the address is not https://, or records contradict themselves.
-    on_start, on_page: called with the number of submissions, and with 1 for each page of one.
+    Args:
+        records: the board's folder, e.g. benchmarks/leaderboard.
+        out: a folder that is made, or a former site, which is replaced in one step.
+        bundles_url: the address under which each submission's bundle lies as /SLUG; "" for none.
+        on_start: called with the number of submissions.
+        on_page: called with 1 for each submission's page.
+
+    Returns:
+        The number of submissions.
+
+    Raises:
+        ValueError: `out` holds anything else, the address is not https://, or records contradict
+            themselves.
+        FileNotFoundError: there are no records.
     """
     if bundles_url and not https_only(bundles_url):
         raise ValueError(f"--bundles-url {bundles_url} is no https:// address")

@@ -47,7 +47,15 @@ class Validated:
 
 
 def validate_bundle(path: Path, *, today: datetime.date | None = None) -> Validated:
-    """Check a bundle that lies at `path`; whatever is wrong with it is a finding, never raised."""
+    """Check a bundle by itself, without dataset, judge or network.
+
+    Args:
+        path: the folder or the zip.
+        today: what no date of the bundle may come after; None: today, UTC.
+
+    Returns:
+        The bundle and what was found of it: whatever is wrong is a finding, never raised.
+    """
     found = Findings()
     found.check("files")
     try:

@@ -48,10 +48,26 @@ def verify_bundle(
 ) -> Verified:
     """Validate a bundle, hold its questions against the dataset, and judge its answers again.
 
-    data, revision: the dataset, as for `mgld.load`. sample: judge only so many, drawn by `seed`,
-    which a submitter must not know. records: a board's folder; answers that one of its entries has
-    are found. Nothing is judged where the bundle is refused before. Raises as `open_questions` and
-    the judge do.
+    Nothing is judged where the bundle is refused before.
+
+    Args:
+        path: the folder or the zip.
+        data: the dataset, as for `mgld.load`.
+        judge: who judges again; to be recorded it must be the bundle's own.
+        revision: a tag or commit of `data`, where that is a Hub id.
+        sample: judge only so many questions; None: all.
+        seed: draws the sample; a submitter must not know it.
+        records: a board's folder; answers that one of its entries has are found.
+        on_start: called with the number of questions that are judged.
+        on_verdicts: called with the number of verdicts that have come since.
+
+    Returns:
+        The bundle, what was found of it, and what judging it again came to.
+
+    Raises:
+        FileNotFoundError: there is no such dataset.
+        ValueError: the dataset has no questions of that split, or a sample of none is asked for.
+        ConnectionError: the Hub does not answer. A judge's own errors come as they are.
     """
     validated = validate_bundle(path)
     found, contents = validated.findings, validated.contents
@@ -72,9 +88,17 @@ def verify_bundle(
 
 
 def accept(verified: Verified, records: Path) -> Path:
-    """Write the entry of a verified bundle into the board's folder; its file.
+    """Write the entry of a verified bundle into the board's folder.
 
-    ValueError where anything refuses it, or where it was not judged again by its own judge.
+    Args:
+        verified: what `verify_bundle` gave.
+        records: the board's folder, e.g. benchmarks/leaderboard.
+
+    Returns:
+        The entry's file.
+
+    Raises:
+        ValueError: anything refuses the bundle, or it was not judged again by its own judge.
     """
     contents, outcome = verified.validated.contents, verified.rejudged
     if contents is None or outcome is None or verified.validated.findings.failed:

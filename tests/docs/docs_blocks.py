@@ -1,4 +1,4 @@
-"""The code blocks of the documentation, and what each says of how it is tested.
+"""The code blocks of README.md and docs/, and what each says of how it is tested.
 
 The line before a block is a comment that readers do not see:
 
@@ -17,6 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
+README = ROOT / "README.md"
 _FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>[^\n`]*)\n(?P<code>.*?)^(?P=indent)```$", re.S | re.M
 )
@@ -46,8 +47,13 @@ class Block:
 
 
 def pages() -> list[Path]:
-    """Every page of the documentation."""
+    """Every page of the site."""
     return sorted(DOCS.rglob("*.md"))
+
+
+def tested() -> list[Path]:
+    """The README and every page of the site."""
+    return [README, *pages()]
 
 
 def blocks(page: Path) -> list[Block]:
@@ -58,7 +64,7 @@ def blocks(page: Path) -> list[Block]:
         mark = _MARK.search(text[: fence.start()])
         found.append(
             Block(
-                page=page.relative_to(DOCS).as_posix(),
+                page=page.relative_to(ROOT if page == README else DOCS).as_posix(),
                 line=text.count("\n", 0, fence.start()) + 1,
                 language=fence["language"].strip().split(" ")[0],
                 code=fence["code"],

@@ -2,8 +2,9 @@
 
 The working directory is where they write; the environment says which Hub there is. RESULTS gets a
 JSON line per block: its name, whether it did what it should, and what it printed or raised. The
-pages are read in the order in which they need one another. `small`: with worlds that two cores make
-in seconds, and the sizes of subsets that go with them; without it, as the pages have it.
+pages are read in the order in which they need one another; the README, whose names of folders the
+guides use for other things, in a folder of its own that has the demo. `small`: with worlds that two
+cores make in seconds, and the sizes of subsets that go with them; without it, as the pages have it.
 """
 
 from __future__ import annotations
@@ -11,15 +12,22 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import shutil
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from docs_blocks import DOCS, Block, blocks, pages
+from docs_blocks import DOCS, README, Block, blocks, tested
 
 FIRST = ("index", "guides/rebuild", "guides/load", "guides/score", "guides/evaluate")
-SMALL = {"hds220": "hds6", "--landmarks 500": "--landmarks 12"}
+SMALL = {
+    "hds220": "hds6",
+    "lcs220": "lcs6",
+    "--landmarks 500": "--landmarks 12",
+    "size=25": "size=5",
+}
 MORE = dict.fromkeys(("mgld demo", "mgld world", "mgld build"), "--workers 1")
 """Options that change nothing but the speed."""
 DEMO = "--landmarks 12"
@@ -27,7 +35,18 @@ DEMO = "--landmarks 12"
 
 def in_order() -> list[Path]:
     first = [DOCS / f"{name}.md" for name in FIRST]
-    return [*first, *(page for page in pages() if page not in first)]
+    return [*first, *(page for page in tested() if page not in first)]
+
+
+@contextlib.contextmanager
+def working_in(page: Path) -> Iterator[None]:
+    """The folder in which a page's blocks run."""
+    if page != README:
+        yield
+        return
+    shutil.copytree("out/demo", "readme/out/demo")
+    with contextlib.chdir("readme"):
+        yield
 
 
 def fitted(code: str, small: bool) -> str:
@@ -77,15 +96,16 @@ def main() -> None:
     with results.open("w", encoding="utf-8") as file:
         for page in in_order():
             names: dict[str, Any] = {"__name__": page.stem}
-            for block in blocks(page):
-                if block.how != "run":
-                    continue
-                try:
-                    said, ok = run(block, small, names), True
-                except Exception:
-                    said, ok = traceback.format_exc(), False
-                file.write(json.dumps({"name": block.name, "ok": ok, "said": said}) + "\n")
-                file.flush()
+            with working_in(page):
+                for block in blocks(page):
+                    if block.how != "run":
+                        continue
+                    try:
+                        said, ok = run(block, small, names), True
+                    except Exception:
+                        said, ok = traceback.format_exc(), False
+                    file.write(json.dumps({"name": block.name, "ok": ok, "said": said}) + "\n")
+                    file.flush()
 
 
 if __name__ == "__main__":

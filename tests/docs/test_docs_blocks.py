@@ -1,4 +1,4 @@
-"""Every code block of the documentation is run, or at least right usage; each says which."""
+"""Every code block of README.md and docs/ is run, or at least right usage; each says which."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from docs_blocks import Block, blocks, pages
+from docs_blocks import Block, blocks, tested
 from docs_commands import wrong_usage
 from docs_runner import run
 from hub_server import HubServer
 
-ALL = [block for page in pages() for block in blocks(page)]
+ALL = [block for page in tested() for block in blocks(page)]
 READ = [block for block in ALL if block.how == "parse"]
 TAKES_SUBMISSIONS = "OWNER/SUBMISSIONS"
 
@@ -33,7 +33,15 @@ def test_the_guides_have_blocks_of_both_kinds() -> None:
     run = {block.page for block in ALL if block.how == "run"}
     assert {f"guides/{name}.md" for name in ("load", "score", "evaluate", "submit")} <= run
     assert {"guides/rebuild.md", "guides/train.md"} <= run
+    assert "README.md" in run
     assert len(READ) >= 8
+
+
+def test_the_readme_shows_the_programs() -> None:
+    of_readme = [block for block in ALL if block.page == "README.md" and block.language == "bash"]
+    words = [words for block in of_readme for words in block.commands()]
+    names = {each[1] for each in words if each[0] == "mgld"}
+    assert {"build", "answer", "grade", "judge", "compare", "probe", "push", "submit"} <= names
 
 
 @pytest.mark.parametrize("block", READ, ids=lambda block: block.name)

@@ -36,14 +36,30 @@ PUBLIC = (
     "mgld.vision:load_encoder",
     "mgld.scoring:sim_rsr",
     "mgld.scoring:select",
+    "mgld.hub:load",
+    "mgld.hub:export_dataset",
+    "mgld.hub:list_outputs",
+    "mgld.hub:write_output",
+    "mgld.hub:write_card",
+    "mgld.hub:push_dataset",
+    "mgld.hub:verify_repo",
     "mgld.evaluate:rule_judge",
     "mgld.evaluate:level_metrics",
+    "mgld.leaderboard:prepare_bundle",
+    "mgld.leaderboard:validate_bundle",
+    "mgld.leaderboard:push_bundle",
+    "mgld.leaderboard:verify_bundle",
+    "mgld.leaderboard:accept",
+    "mgld.leaderboard:read_entries",
+    "mgld.leaderboard:read_boards",
+    "mgld.leaderboard:build_site",
     "eeca_ref.losses:entity_contrastive_loss",
     "eeca_ref.losses:entity_weights",
     "eeca_ref.tiling:split_tiles",
     "eeca_ref.model:EecaForConditionalGeneration",
 )
 """Names that others rely on."""
+RETURN_NOTHING = ("write_output", "write_card", "EecaForConditionalGeneration")
 
 
 def test_public_names_are_in_the_reference(site: Path) -> None:
@@ -59,7 +75,7 @@ def test_their_docstrings_say_what_comes_in_and_out() -> None:
         module, attribute = name.split(":")
         text = getattr(import_module(module), attribute).__doc__ or ""
         assert "Args:" in text, name
-        assert "Returns:" in text or attribute.startswith("Eeca"), name
+        assert "Returns:" in text or attribute in RETURN_NOTHING, name
 
 
 def test_what_is_broken_is_found(tmp_path: Path) -> None:

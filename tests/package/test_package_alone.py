@@ -52,5 +52,5 @@ def test_training_says_which_extra_it_needs(alone: Path, tmp_path: Path) -> None
     done = run(alone / "eeca", "train", "nano/stage1_pretrain", cwd=tmp_path)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
-    assert "deepspeed is not installed: pip install 'mgld[train]'" in done.stderr
+    assert "deepspeed is not installed: install mgld with its extra `train`" in done.stderr
     assert "Traceback" not in done.stderr

@@ -47,4 +47,4 @@ def test_installed_alone_it_runs_the_demo(wheel: Path, tmp_path: Path) -> None:
     assert every.returncode == 0, every.stderr
     missing = run(python.parent / "eeca", "train", "nano/stage1_pretrain", cwd=tmp_path)
     assert missing.returncode == 1
-    assert "pip install 'mgld[train]'" in missing.stderr
+    assert "install mgld with its extra `train`" in missing.stderr

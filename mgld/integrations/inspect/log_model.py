@@ -41,7 +41,7 @@ class InspectLogModel:
         if find_spec("inspect_ai") is None:
             raise ValueError(
                 "logs of inspect are read by inspect_ai, which is not here: "
-                "pip install 'mgld[inspect]'"
+                "install mgld with its extra `inspect` (or: pip install inspect-ai)"
             )
         self._header = self._read(header_only=True)
         task = self._header.eval.task_registry_name or self._header.eval.task
