@@ -159,7 +159,7 @@ def tiers(data: Data) -> dict[str, float]:
         near = top = 0
         while not task.done:
             found = task.advance()
-            near, top = near + len(found.near[0]), top + len(found.top[0])
+            near, top = near + len(found.near), top + len(found.top)
         pairs = len(images) * len(data.names)
         result |= {
             f"{name}: pairs looked at with two digits": task.looked / pairs,

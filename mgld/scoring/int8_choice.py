@@ -15,7 +15,8 @@ from mgld.scoring.engine import Engine
 LEAST_PRODUCTS = 2**38
 MAX_DIM = 1 << 14  # sums of products of bytes stay below 2^31
 MAX_NAMES = 1 << 31
-_FEATURES = ("avx512f", "avx512bw", "avx512vl", "avx512vnni")
+_FEATURES = frozenset({"avx512f", "avx512bw", "avx512vl", "avx512vnni"})
+_UNDERNEATH = frozenset({"avx", "avx2", "fma", "f16c"})  # without one of these LLVM drops them
 
 
 def int8_pays(images: int, names: int, dim: int) -> bool:
@@ -26,14 +27,26 @@ def int8_pays(images: int, names: int, dim: int) -> bool:
 
 @cache
 def _fast_bytes() -> bool:
-    """Whether numba is installed and the processor multiplies bytes (AVX-512 VNNI)."""
+    """Whether numba is installed and compiles for bytes multiplied at once (AVX-512 VNNI).
+
+    What it compiles for is this processor, less what NUMBA_CPU_NAME, NUMBA_CPU_FEATURES and
+    NUMBA_ENABLE_AVX withhold. LLVM ends the process over an instruction that its target lacks.
+    """
     try:
         import numba  # noqa: F401
-        from llvmlite.binding import get_host_cpu_features
     except ImportError:
         return False
-    has = get_host_cpu_features()
-    return all(has.get(feature, False) for feature in _FEATURES)
+    said = _target_features().split(",")
+    has, lacks = ({s[1:] for s in said if s[:1] == sign} for sign in "+-")
+    return has >= _FEATURES and not lacks & (_FEATURES | _UNDERNEATH)
+
+
+def _target_features() -> str:
+    """What numba has LLVM compile for: "+avx2,-avx512f,..."; "" if it leaves that to LLVM."""
+    from numba.core.registry import cpu_target
+
+    features: str = cpu_target.target_context.codegen().magic_tuple()[2]
+    return features
 
 
 @cache

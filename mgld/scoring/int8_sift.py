@@ -4,7 +4,7 @@ Three tiers decide a pair of an image and a name, each only what its bound prove
 
 1. first digits (`int8_tile.tile`, bound (2) of `int8_quantise`): every pair;
 2. both digits (`int8_tile.digit_sums`, bound (3)): what tier 1 left, about one in a hundred;
-3. the exact sum (`blocked.py`): what tier 2 left, about one in ten thousand, and the nearest names.
+3. the exact sum (`blocked.py`): what tier 2 left, about one in 23,000, and the nearest names.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ LOW, HIGH, FLOOR = 4, 5, 6  # places in an image's facts, see `int8_tile.tile`
 # computes in float64, so that only the offset's rounding counts. What this leaves over is far more
 # than Sim's own rounding to float64, so that what is found higher is strictly higher.
 SLACK = 2.0**-19
+# The floor of an image that has met fewer than K names: below every name's value, and above -inf,
+# the value of what fills the last panel, which must never be looked at: there are no digits of it.
+NO_FLOOR = -1e30
 
 
 @compiled
@@ -116,7 +119,9 @@ def sift_panels(
                         tops += 1
                         if value - doubt > best[i, 0]:
                             _replace_least(best, i, value - doubt)
-                            facts[i, FLOOR] = best[i, 0] - shift[i] - 2 * SLACK
+                            # No lower than NO_FLOOR while the heap still holds a -inf.
+                            floor = best[i, 0] - shift[i] - 2 * SLACK
+                            facts[i, FLOOR] = max(floor, NO_FLOOR)
         panel += 1
     kept = 0
     for n in range(tops):

@@ -11,7 +11,7 @@ from mgld.scoring.distinct import DistinctNames
 from mgld.scoring.engine import Sifted
 from mgld.scoring.int8_pack import PackedNames, pack_images
 from mgld.scoring.int8_quantise import Turn
-from mgld.scoring.int8_sift import FLOOR, HIGH, LOW, SLACK, sift_panels
+from mgld.scoring.int8_sift import FLOOR, HIGH, LOW, NO_FLOOR, SLACK, sift_panels
 from mgld.scoring.int8_tile import PANEL
 
 Float32 = NDArray[np.float32]
@@ -35,19 +35,20 @@ class Names:
 
 @dataclass(frozen=True)
 class Found:
-    """What `Task.advance` found about its n images: as `Sifted`, rows counted from its first."""
+    """What `Task.advance` found about its n images: as `Sifted`, rows counted from its first.
+
+    near and top are int32 [*, 2]: half as much to keep until it is its turn to be used.
+    """
 
     above: Int64
-    near: tuple[Int64, Int64]
-    top: tuple[Int64, Int64]
+    near: NDArray[np.int32]
+    top: NDArray[np.int32]
 
     def among(self, start: int, total: int) -> Sifted:
         """The same about `total` images, of which the task's begin at `start`."""
         above = np.zeros(total, dtype=np.int64)
         above[start : start + len(self.above)] = self.above
-        return Sifted(
-            above, (self.near[0] + start, self.near[1]), (self.top[0] + start, self.top[1])
-        )
+        return Sifted(above, _columns(self.near, start), _columns(self.top, start))
 
 
 class Task:
@@ -101,7 +102,7 @@ class Task:
         )
         self._panel = int(state[0])
         self.looked += int(state[3])
-        return Found(above, _columns(near[: state[1]]), _columns(top[: state[2]]))
+        return Found(above, near[: state[1]].copy(), top[: state[2]].copy())
 
     def _prepare(self) -> None:
         names, images = self._names, self._images
@@ -113,8 +114,8 @@ class Task:
         # Twice the slack: for the arithmetic of `tile`, and for rounding these to float32.
         facts[:, LOW] = self._own_sim - self._shift - 2 * SLACK
         facts[:, HIGH] = self._own_sim - self._shift + 2 * SLACK
-        facts[:, FLOOR] = -1e30  # not -inf, which is the value of what fills the last panel
+        facts[:, FLOOR] = NO_FLOOR
 
 
-def _columns(pairs: NDArray[np.int32]) -> tuple[Int64, Int64]:
-    return pairs[:, 0].astype(np.int64), pairs[:, 1].astype(np.int64)
+def _columns(pairs: NDArray[np.int32], start: int) -> tuple[Int64, Int64]:
+    return pairs[:, 0].astype(np.int64) + start, pairs[:, 1].astype(np.int64)

@@ -11,6 +11,7 @@ from mgld.build.config import BuildConfig
 from mgld.build.facts import forget_encoder
 from mgld.build.manifest import BuildFacts
 from mgld.build.shards import ShardTask
+from mgld.build.stages.threads import torch_threads
 
 if TYPE_CHECKING:
     from mgld.vision import Encoder
@@ -32,19 +33,13 @@ def worker_encoder(task: ShardTask) -> Iterator[Encoder]:
 
     ValueError if it is no longer the encoder that the build was planned with.
     """
-    import torch
-
     config = task.config
     encoder = loaded_encoder(config)
     if encoder.fingerprint != task.facts.encoder_fingerprint:
         forget_encoder(task.root)
         raise ValueError(f"encoder {config.encoder} changed while the build ran; run it again")
-    before = torch.get_num_threads()
-    torch.set_num_threads(config.threads)
-    try:
+    with torch_threads(config.threads):
         yield encoder
-    finally:
-        torch.set_num_threads(before)
 
 
 def loaded_encoder(config: BuildConfig) -> Encoder:

@@ -14,6 +14,7 @@ from mgld.build.runner import Report
 from mgld.build.shards import Made, ShardTask, count, write_parquet
 from mgld.build.stages.catalog import chunk_ids
 from mgld.build.stages.landmark_rows import chunk_landmarks
+from mgld.build.stages.threads import torch_threads
 from mgld.build.stages.vectors import column_vectors, name_matrix
 from mgld.scoring import NameScorer
 
@@ -71,8 +72,10 @@ def _score(task: ShardTask, chosen: pa.Table, rows: list[dict[str, Any]], report
     row_of = {name: row for row, name in enumerate(names)}
     landmarks = chunk_landmarks(task)
     own = [row_of[landmarks[row["landmark_id"]]["name"]] for row in rows]
-    scorer = _scorer(task.root, task.version("embeddings/names-"), len(names))
-    scores = scorer.score(column_vectors(chosen["vector"]), np.array(own, np.int64))
+    vectors = column_vectors(chosen["vector"])
+    with torch_threads(task.config.threads):
+        scorer = _scorer(task.root, task.version("embeddings/names-"), len(names))
+        scores = scorer.score(vectors, np.array(own, np.int64))
     report(len(rows))
     for i, (row, image_id) in enumerate(zip(rows, chosen["image_id"].to_pylist(), strict=True)):
         there = scores.nearest[i] >= 0
