@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import warnings
 
 import torch
 
@@ -17,6 +19,9 @@ _OLDEST_FOR_TRITON = (8, 0)  # Ampere
 def cuda_engine(names: DistinctNames) -> Engine:
     """Triton's float16 engine where it runs, else float32 products by cuBLAS.
 
+    A torch that comes without Triton, as on Windows, is no fault; a Triton that is there and cannot
+    be imported is warned of, as everything then takes longer than it need.
+
     ValueError without a CUDA device, or where the environment
     takes away the precision that the float32 products need.
     """
@@ -30,11 +35,17 @@ def cuda_engine(names: DistinctNames) -> Engine:
                 f"backend 'cuda': {switch} is set, which takes away the float32 precision that "
                 "exact ranks rely on; unset it, or use backend 'cpu'"
             )
-    if torch.cuda.get_device_capability() >= _OLDEST_FOR_TRITON:
+    new_enough = torch.cuda.get_device_capability() >= _OLDEST_FOR_TRITON
+    if new_enough and importlib.util.find_spec("triton") is not None:
         try:
             from mgld.scoring.triton_engine import TritonEngine
-        except ImportError:
-            pass  # a torch without Triton, as on Windows
+        except ImportError as error:
+            warnings.warn(
+                f"Triton is installed but cannot be used ({error}): ranks are computed with "
+                "float32 products, exactly the same but slower",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         else:
             return TritonEngine(names)
     from mgld.scoring.dense_engine import DenseEngine
