@@ -63,12 +63,8 @@ def load(
         if revision is not None:
             raise ValueError(f"{folder} is a folder and has no revision {revision!r}")
         return _load_folder(dataset_folder(folder), config, split, kw)
-    if isinstance(source, os.PathLike) or looks_like_path(source):
-        raise FileNotFoundError(
-            f"there is no folder {source}; `mgld build --source DIR --out {source}` makes one "
-            "(a Hub id is OWNER/NAME, where no folder OWNER is here)"
-        )
-    return _load_repo(source, _canonical(config), split, revision, kw)
+    _require_hub_id(source)
+    return _load_repo(str(source), _canonical(config), split, revision, kw)
 
 
 def config_names(folder: str | os.PathLike[str]) -> list[str]:
@@ -89,6 +85,46 @@ def folder_content(source: str | os.PathLike[str], config: str) -> str | None:
             stated = re.search(r"sha256:[0-9a-f]{64}", str(each.get("description", "")))
             return stated[0] if stated else None
     return None
+
+
+def pinned(source: str | os.PathLike[str], config: str) -> tuple[str, str | None]:
+    """What stands for every byte of a config, and the `revision` to `load` that very state.
+
+    A folder: the hash that its card states, and None; a Hub id: the commit that it is at, twice.
+    FileNotFoundError as `load`; ValueError where the card of a folder states no hash;
+    ConnectionError where the Hub does not tell the commit.
+    """
+    if Path(source).expanduser().is_dir():
+        content = folder_content(source, config)
+        if content is None:
+            raise ValueError(
+                f"the card of {source} states no content hash of {config!r}, so that its images "
+                "cannot be told from others of the same ids; write the dataset anew with "
+                "`mgld build`"
+            )
+        return content, None
+    _require_hub_id(source)
+    commit = _commit(str(source))
+    return commit, commit
+
+
+def _commit(repo: str) -> str:
+    """The commit that a Hub id is at."""
+    import httpx2
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
+
+    try:
+        return str(HfApi().dataset_info(repo).sha)
+    except RepositoryNotFoundError as error:
+        raise FileNotFoundError(
+            f"there is no local folder {repo}, and no dataset {repo!r} on the Hub ({error})"
+        ) from error
+    except (HfHubHTTPError, httpx2.HTTPError, OSError) as error:
+        raise ConnectionError(
+            f"the Hub does not tell which commit {repo!r} is at ({error}); try again, or give a "
+            "dataset folder"
+        ) from error
 
 
 def dataset_folder(folder: Path) -> Path:
@@ -191,6 +227,15 @@ def _canonical(config: str) -> str:
     from mgld.scoring.sizes import config_name, parse_config_name
 
     return config_name(*parse_config_name(config)) if _is_subset(config) else config
+
+
+def _require_hub_id(source: str | os.PathLike[str]) -> None:
+    """FileNotFoundError where a source that is no folder was meant as one."""
+    if isinstance(source, os.PathLike) or looks_like_path(source):
+        raise FileNotFoundError(
+            f"there is no folder {source}; `mgld build --source DIR --out {source}` makes one "
+            "(a Hub id is OWNER/NAME, where no folder OWNER is here)"
+        )
 
 
 def looks_like_path(source: str) -> bool:

@@ -4,7 +4,8 @@ Two files in one folder: `index.parquet`, the names and what made their vectors,
 which `faiss.read_index` reads as it is. It holds the names' float32 vectors and, where there are
 many, a code of 4 bits for every two dimensions. A search then scans the codes of all names and
 compares the best by their vectors. Similarities are exact (`exact.py`) either way, and so is what
-is found among few names; among many a name is missed now and then (docs/definitions.md).
+is found among few names, down to the order of ties; among many a name is missed now and then
+(docs/definitions.md).
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mgld.files import atomic_path
+from mgld.files import atomic_path, sha256_file
 from mgld.scoring import validate
-from mgld.scoring.exact import exact_sim_pairs
+from mgld.scoring.engine import top_floor
+from mgld.scoring.exact import exact_sim_pairs, float32_error_bound
 
 Float32 = NDArray[np.float32]
 
@@ -29,8 +31,9 @@ NAMES_FILE = "index.parquet"
 SCANNED_WHOLE = 10_000
 """Up to so many names are compared one by one: that takes milliseconds anyway."""
 _CANDIDATES = 512  # of a scan of codes, compared by their vectors
-_SPARE = 6  # more than asked, so that float32 does not decide which are the nearest
+_SPARE = 16  # names searched for beyond those asked: enough where few are within the error bound
 _METADATA = b"mgld.index"
+_RUN = b"mgld.index.run"
 
 
 @dataclass(frozen=True)
@@ -42,12 +45,18 @@ class Near:
 
 
 def write_index(
-    folder: Path, names: Sequence[str], vectors: Float32, made_by: dict[str, Any]
+    folder: Path,
+    names: Sequence[str],
+    vectors: Float32,
+    made_by: dict[str, Any],
+    *,
+    run: str | None = None,
 ) -> None:
     """Write both files into `folder`; the same input gives the same bytes on one machine type.
 
     vectors: float32 [N, d], unit rows. made_by: JSON-able, at least encoder (None in a build, whose
-    configuration names it), fingerprint and template, as `NameIndex.made_by` gives it back.
+    configuration names it), fingerprint and template, as `NameIndex.made_by` gives it back. run:
+    what `index_of_run` is to know the index by.
     """
     import faiss
     import pyarrow as pa
@@ -58,6 +67,8 @@ def write_index(
         faiss.write_index(index, str(temporary))
     table = pa.table({"name": pa.array(names, pa.string())})
     metadata = {_METADATA: json.dumps(made_by, sort_keys=True).encode()}
+    if run is not None:
+        metadata[_RUN] = _run_mark(folder, run)
     # Last: with it, the index is there.
     with atomic_path(folder / NAMES_FILE) as temporary:
         pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
@@ -68,11 +79,25 @@ def has_index(folder: Path) -> bool:
     return (folder / NAMES_FILE).is_file() and (folder / INDEX_FILE).is_file()
 
 
+def index_of_run(folder: Path, run: str) -> NameIndex | None:
+    """The index that was written into `folder` for `run`; None: none, another's, or damaged."""
+    try:
+        index = NameIndex(folder)
+        return index if index.run == _run_mark(folder, run) else None
+    except (OSError, ValueError):
+        return None
+
+
+def _run_mark(folder: Path, run: str) -> bytes:
+    """What index.parquet says of the run, and of the index.faiss beside it."""
+    return f"{run}:{sha256_file(folder / INDEX_FILE)}".encode()
+
+
 class NameIndex:
     """An index that was written into `folder`, read only.
 
-    names: in the order of the rows. made_by: what made their vectors. FileNotFoundError where there
-    is none, ValueError where it cannot be read.
+    names: in the order of the rows. made_by: what made their vectors. run: see `index_of_run`; None
+    where it is of none. FileNotFoundError where there is none, ValueError where it cannot be read.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -86,11 +111,13 @@ class NameIndex:
             with (folder / NAMES_FILE).open("rb") as handle:
                 table = pq.ParquetFile(handle).read()
             self.made_by: dict[str, Any] = json.loads(table.schema.metadata[_METADATA])
+            self.run: bytes | None = table.schema.metadata.get(_RUN)
+            self.names: list[str] = table["name"].to_pylist()
             # Mapped where FAISS can: of the vectors only those of the candidates are read.
             self._index = faiss.read_index(str(folder / INDEX_FILE), faiss.IO_FLAG_MMAP_IFC)
-        except (KeyError, TypeError, ValueError, RuntimeError, pa.ArrowInvalid) as error:
+        # OSError: so Arrow says that pages of a file are damaged.
+        except (KeyError, TypeError, ValueError, RuntimeError, OSError, pa.ArrowInvalid) as error:
             raise ValueError(f"{folder}: the index of names cannot be read ({error})") from error
-        self.names: list[str] = table["name"].to_pylist()
         if self._index.ntotal != len(self.names):
             raise ValueError(
                 f"{folder}: {INDEX_FILE} has {self._index.ntotal} vectors, {NAMES_FILE} "
@@ -115,26 +142,32 @@ class NameIndex:
         query = validate.vectors("query", np.asarray(vector)[None])
         if query.shape[1] != self.dim:
             raise ValueError(f"the query has {query.shape[1]} dimensions, the names {self.dim}")
-        found = self._search(query, min(k + _SPARE, len(self.names)))
-        flat = _flat(self._index)
-        vectors = np.stack([flat.reconstruct(int(row)) for row in found])
+        found = self._search(query, min(k, len(self.names)))
+        vectors = _flat(self._index).reconstruct_batch(found)
         zeros = np.zeros(len(found), dtype=np.int64)
         sims = exact_sim_pairs(query, zeros, vectors, np.arange(len(found)))
         best = np.lexsort((found, -sims))[:k]
         return [Near(self.names[found[i]], float(sims[i])) for i in best]
 
-    def _search(self, query: Float32, count: int) -> NDArray[np.int64]:
-        """Rows of the nearest names, at most `count`."""
+    def _search(self, query: Float32, k: int) -> NDArray[np.int64]:
+        """Rows among which the nearest `k` are: of few names certainly, of many but for a miss."""
         import faiss
 
-        parameters = None
+        count = len(self.names)
+        rows: NDArray[np.int64]
         if isinstance(self._index, faiss.IndexRefine):
-            factor = max(_CANDIDATES, 4 * count) / count
-            parameters = faiss.IndexRefineSearchParameters()
-            parameters.k_factor = factor
-        _, rows = self._index.search(query, count, params=parameters)
-        found: NDArray[np.int64] = rows[0][rows[0] >= 0]
-        return found
+            _, found = self._index.search(query, min(max(_CANDIDATES, 4 * k), count))
+            rows = found[0][found[0] >= 0]
+            return rows
+        asked = min(k + _SPARE, count)
+        while True:
+            sims, found = self._index.search(query, asked)
+            floor = top_floor(sims[:, k - 1], float32_error_bound(self.dim))
+            # The last one found is below the floor: no other can be at or above it.
+            if sims[0, -1] < floor[0] or asked == count:
+                rows = found[sims >= floor]
+                return rows
+            asked = min(4 * asked, count)
 
 
 def _index(vectors: Float32) -> Any:

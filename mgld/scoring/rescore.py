@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mgld.scoring.name_index import NameIndex, has_index, write_index
+from mgld.scoring.name_index import index_of_run, write_index
 from mgld.scoring.records import (
     RECORD_COLUMNS,
     Records,
@@ -74,29 +74,37 @@ def rescore(
 
     folder: where the rows are kept block by block as they are made, beside an index of the names
     for `mgld nearest` (`score_folder.py`). The same call goes on after the blocks that are there,
-    and ends with the same rows.
+    and ends with the same rows; with an `encoder` it needs a source whose images can be told from
+    others: a folder whose card states a hash, or a Hub id, which is taken at the commit it is at.
 
     An image that cannot be read is a row with a status. ValueError for wrong arguments, vectors
-    that are missing or not unit, records whose name is not a candidate, and a folder that holds
-    something else.
+    that are missing or not unit, records whose name is not a candidate, a folder that holds
+    something else, and one that cannot be bound to the images.
     """
     import mgld
-    from mgld.hub.load import folder_content
+    from mgld.hub.load import pinned
 
     if (encoder is None) == (embeddings is None):
         raise ValueError("give either an encoder or a file of embeddings")
     if template.count("{name}") != 1:
         raise ValueError(f"template {template!r} must contain {{name}} exactly once")
     columns = [*RECORD_COLUMNS, "image"] if embeddings is None else RECORD_COLUMNS
-    splits = wanted_splits(mgld.load(str(source), config, columns=columns), config, split)
-    names = candidate_names(mgld.load(str(source), "names"))
+    content: str | None = None
+    revision: str | None = None
+    if folder is not None and encoder is not None:
+        try:
+            content, revision = pinned(str(source), config)
+        except ValueError as error:
+            raise ValueError(f"{error}, or leave out the folder: {folder}") from error
+    loaded = mgld.load(str(source), config, columns=columns, revision=revision)
+    splits = wanted_splits(loaded, config, split)
+    names = candidate_names(mgld.load(str(source), "names", revision=revision))
     records = read_records(splits)
     own = own_rows(records.landmark_name, names)
     vectors: VectorSource
     if embeddings is not None:
         vectors = GivenVectors(Path(embeddings), records)
     else:
-        content = folder_content(source, config)
         vectors = EncodedVectors(str(encoder), device, template, splits, content)
     report = progress or _silent
     if folder is None:
@@ -126,8 +134,9 @@ def _score(
     made: dict[Block, pa.Table] = {}
     total = sum(block.stop - block.start for block in todo)
     more = _counter(report, total)
-    if todo or (kept and not has_index(kept.path)):
-        name_vectors = _name_vectors(vectors, names, kept, report)
+    index = index_of_run(kept.path, kept.digest) if kept else None
+    if todo or (kept and index is None):
+        name_vectors = index.vectors() if index else _name_vectors(vectors, names, kept, report)
         scorer = NameScorer(name_vectors, k=_NEAREST, backend=backend, to_come=total)
         for block in todo:
             found = vectors.images(block.start, block.stop, more)
@@ -160,14 +169,12 @@ def _counter(report: Progress, total: int) -> Callable[[int], None]:
 def _name_vectors(
     vectors: VectorSource, names: list[str], kept: ScoreFolder | None, report: Progress
 ) -> NDArray[np.float32]:
-    """float32 [N, d]; from the index of a run that goes on, or made, and the index with them."""
-    if kept and has_index(kept.path):
-        return NameIndex(kept.path).vectors()
+    """float32 [N, d], made anew, and the index with them."""
     report("names", 0, len(names))
     made = vectors.names(names)
     report("names", len(names), len(names))
     if kept:
-        write_index(kept.path, names, made, vectors.made_by)
+        write_index(kept.path, names, made, vectors.made_by, run=kept.digest)
     return made
 
 

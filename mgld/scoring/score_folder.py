@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 RUN_FILE = "run.json"
 _LOCK_FILE = ".lock"
+_RUN_BEGUN = f".{RUN_FILE}.*.tmp"  # what a kill while run.json was written leaves
 _FORMAT = 1
 _BINDING = b"mgld.binding"
 
@@ -44,6 +45,8 @@ class ScoreFolder:
 
     A context manager: one process at a time writes to it. ValueError where the folder holds another
     run, naming what differs, or other files, or another process is at it.
+
+    digest: a hash of `binding`.
     """
 
     def __init__(self, path: Path, binding: dict[str, Any]) -> None:
@@ -53,16 +56,17 @@ class ScoreFolder:
         self._binding = {"format": _FORMAT, **binding}
         text = json.dumps(self._binding, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
         self._text = text
-        self._hash = hashlib.sha256(text.encode()).hexdigest()
+        self.digest = hashlib.sha256(text.encode()).hexdigest()
         self._lock = FileLock(path / _LOCK_FILE)
 
     def __enter__(self) -> Self:
         from filelock import Timeout
 
         run = self.path / RUN_FILE
-        if not run.is_file() and self.path.exists():
-            self._require_empty()
+        if self.path.exists() and not self.path.is_dir():
+            raise self._foreign()
         self.path.mkdir(parents=True, exist_ok=True)
+        # Before any look inside: what another process is about to write there is no foreign file.
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
@@ -71,6 +75,7 @@ class ScoreFolder:
             if run.is_file():
                 self._require_same(run)
             else:
+                self._require_empty()
                 write_text_atomically(run, self._text)
             for left in self.path.glob(".*.tmp"):  # of a killed run
                 left.unlink(missing_ok=True)
@@ -90,7 +95,7 @@ class ScoreFolder:
         try:
             with self._file(block).open("rb") as handle:
                 metadata = pq.ParquetFile(handle).schema_arrow.metadata or {}
-        except (FileNotFoundError, pa.ArrowInvalid):
+        except (OSError, pa.ArrowInvalid):  # none there, or damaged
             return False
         return bool(metadata.get(_BINDING) == self._key(block))
 
@@ -116,14 +121,19 @@ class ScoreFolder:
         return self.path / f"part-{block.number:05d}.parquet"
 
     def _key(self, block: Block) -> bytes:
-        return f"{self._hash}:{block.start}:{block.stop}".encode()
+        return f"{self.digest}:{block.start}:{block.stop}".encode()
 
     def _require_empty(self) -> None:
-        if not self.path.is_dir() or any(x.name != _LOCK_FILE for x in self.path.iterdir()):
-            raise ValueError(
-                f"{self.path} is no folder of scores (it has no {RUN_FILE}); give a new or an "
-                "empty one"
-            )
+        """Refuse somebody's folder, and leave it as it was."""
+        lock = self.path / _LOCK_FILE
+        if any(x != lock and not x.match(_RUN_BEGUN) for x in self.path.iterdir()):
+            lock.unlink(missing_ok=True)
+            raise self._foreign()
+
+    def _foreign(self) -> ValueError:
+        return ValueError(
+            f"{self.path} is no folder of scores (it has no {RUN_FILE}); give a new or an empty one"
+        )
 
     def _require_same(self, file: Path) -> None:
         try:

@@ -55,7 +55,10 @@ class VectorSource(Protocol):
 
 
 class EncodedVectors:
-    """Vectors by an encoder, images decoded as it asks for them."""
+    """Vectors by an encoder, images decoded as it asks for them.
+
+    content: what stands for the images' bytes, in `binding`.
+    """
 
     def __init__(
         self,
@@ -65,7 +68,9 @@ class EncodedVectors:
         splits: dict[str, Any],
         content: str | None,
     ) -> None:
-        from mgld.vision import load_encoder
+        import torch
+
+        from mgld.vision import load_encoder, prepare
 
         self._encoder = load_encoder(spec, device=device)
         self._template, self._splits = template, splits
@@ -77,7 +82,10 @@ class EncodedVectors:
         self.binding = {
             "encoder": self._encoder.fingerprint,
             "dtype": self._encoder.dtype,
+            "device": self._encoder.device,
+            "threads": torch.get_num_threads(),
             "template": template,
+            "pixels": prepare.PIXELS,
             "images": content,
             "batch": IMAGES_PER_BATCH,
         }

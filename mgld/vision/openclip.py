@@ -107,6 +107,7 @@ class OpenClipEncoder:
             self.tokenizer.identity(),
         )
         self._device = torch.device(device)
+        self.device = self._device.type
         self._torch_dtype: torch.dtype = getattr(torch, dtype)
         self.model.to(device=self._device, dtype=self._torch_dtype)
         self._on_gpu = self._device.type == "cuda"

@@ -20,12 +20,13 @@ class Encoder(Protocol):
     """A CLIP-like pair of towers: images and names become unit vectors of one space.
 
     f_v and f_t of the paper, section 3. Vectors are reproducible for the same batches (`batch_size`
-    and the order of the input), thread count, dtype and machine type.
+    and the order of the input), thread count, dtype, device and machine type.
 
     Attributes:
         spec: what `load_encoder` was asked for.
         embed_dim: d, the length of a vector.
         dtype: what the towers compute in: "float32", or "bfloat16" / "float16" on a GPU.
+        device: torch's name of the kind of device they are on: "cpu", "cuda".
         fingerprint: "sha256:..." of configuration, weights and tokenizer; not of their file format.
         short_side: pixels that an image needs on its shorter side to be seen as it is; what
             `mgld.gldv2.decode_image` may leave of a large JPEG.
@@ -36,6 +37,7 @@ class Encoder(Protocol):
     spec: str
     embed_dim: int
     dtype: str
+    device: str
     fingerprint: str
     short_side: int
     threads: int

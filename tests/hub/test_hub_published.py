@@ -163,3 +163,30 @@ def test_verify_holds_the_card_against_the_files(
     assert "line 1 is no hash and path" in _bad(children, "me/card")["SHA256SUMS"]
     del files["SHA256SUMS"]
     assert _bad(children, "me/card")["SHA256SUMS"] == "missing"
+
+
+def test_scores_of_a_hub_id_are_bound_to_its_commit(
+    hub: HubServer, children: Children, versions: Repo, tmp_path: Path
+) -> None:
+    folder = tmp_path / "scores"
+    repo = copy.deepcopy(versions)
+    repo.name = "me/scored"
+    hub.repos["dataset", "me/scored"] = repo
+    flags = ["score", "me/scored", "--encoder", "nano", "--out", folder, "--config"]
+    for _ in range(2):
+        done = children.run(*flags, HDS25K)
+        assert done.status == 0 and "10 of 10 records scored" in done.output, done.output
+    head = repo.resolve("main")
+    assert json.loads((folder / "run.json").read_text())["images"] == head.sha
+    repo._point("refs/heads/main", repo._add(head.sha, "other images, the same ids", head.files))
+    done = children.run(*flags, HDS25K)
+    assert done.status == 1 and "another run (other images)" in done.output, done.output
+    hub.fault(r"GET /api/datasets/me/scored", "500", times=1000)
+    try:
+        done = children.run(*flags, HDS25K)
+    finally:
+        hub._faults.clear()
+    assert done.status == 1 and "does not tell which commit 'me/scored' is at" in done.output
+    nowhere = children.run("score", "me/none", "--encoder", "nano", "--out", tmp_path / "more")
+    assert nowhere.status == 1 and "no dataset 'me/none' on the Hub" in nowhere.output
+    assert "Traceback" not in done.output + nowhere.output

@@ -10,13 +10,18 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 from click.testing import CliRunner
+from datasets import Dataset, Features, List, Value
+from filelock import FileLock
 from killed_score import BLOCK
-from scoring_folders import NAMES, unit
+from scoring_folders import NAMES, STATED, ColourEncoder, unit
 
 from mgld.cli import main
-from mgld.scoring import rescore, vector_source
+from mgld.scoring import rescore, score_folder, vector_source
+from mgld.scoring.name_index import NameIndex, write_index
 from mgld.scoring.rescore import rescore as score
+from mgld.vision import prepare
 
 PARTS = [f"part-{number:05d}.parquet" for number in range(4)]
 
@@ -122,6 +127,152 @@ def test_a_folder_of_something_else_is_refused(dataset_folder, embeddings, tmp_p
     with pytest.raises(ValueError, match="is no folder of scores"):
         score(dataset_folder, embeddings=embeddings, folder=other)
     assert [path.name for path in other.iterdir()] == ["notes.txt"]
+
+
+def rewrite_card(dataset, old, new):
+    card = dataset / "README.md"
+    text = card.read_text()
+    assert old in text
+    card.write_text(text.replace(old, new))
+
+
+def another_name(dataset):
+    names = [{"name": n, "landmark_ids": [0]} for n in (*NAMES[:5], "Other", NAMES[5])]
+    features = Features({"name": Value("string"), "landmark_ids": List(Value("int64"))})
+    Dataset.from_list(names, features=features).to_parquet(dataset / "names" / "train.parquet")
+    # `datasets` reads a config anew where the card says something else of it.
+    rewrite_card(dataset, "name: names\n", "name: names\n  description: seven\n")
+
+
+CHANGES = {  # key of run.json -> what changes it, and nothing else
+    "batch": lambda patch, dataset: patch.setattr(vector_source, "IMAGES_PER_BATCH", 32),
+    "block": lambda patch, dataset: patch.setattr(rescore, "BLOCK_RECORDS", 5),
+    "device": lambda patch, dataset: patch.setattr(ColourEncoder, "device", "cuda"),
+    "dtype": lambda patch, dataset: patch.setattr(ColourEncoder, "dtype", "bfloat16"),
+    "encoder": lambda patch, dataset: patch.setattr(ColourEncoder, "fingerprint", "sha256:other"),
+    "format": lambda patch, dataset: patch.setattr(score_folder, "_FORMAT", 0),
+    "images": lambda patch, dataset: rewrite_card(dataset, STATED, 64 * "b"),
+    "names": lambda patch, dataset: another_name(dataset),
+    "nearest": lambda patch, dataset: patch.setattr(rescore, "_NEAREST", 3),
+    "pixels": lambda patch, dataset: patch.setattr(prepare, "PIXELS", "uint8-0"),
+    "records": lambda patch, dataset: {"split": "test"},
+    "template": lambda patch, dataset: {"template": "negative of {name}"},
+    "threads": lambda patch, dataset: torch.set_num_threads(torch.get_num_threads() + 1),
+}
+
+
+@pytest.mark.usefixtures("colour_encoder")
+@pytest.mark.parametrize("key", sorted(CHANGES))
+def test_a_run_that_differs_in_anything_is_refused(dataset_folder, tmp_path, monkeypatch, key):
+    """And in each thing by itself: a binding that lacked it would let the run go on."""
+    arguments = {"encoder": "any", "folder": tmp_path / "scores"}
+    threads = torch.get_num_threads()
+    try:
+        score(dataset_folder, **arguments)
+        run = json.loads((tmp_path / "scores" / "run.json").read_text())
+        assert run.keys() == CHANGES.keys()
+        arguments |= CHANGES[key](monkeypatch, dataset_folder) or {}
+        with pytest.raises(ValueError, match=rf"another run \(other {key}\)"):
+            score(dataset_folder, **arguments)
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("colour_encoder")
+def test_images_that_nothing_stands_for_are_not_gone_on_with(dataset_folder, tmp_path):
+    rewrite_card(dataset_folder, f"Content sha256:{STATED}", "Twelve")
+    with pytest.raises(ValueError, match=r"states no content hash.* leave out the folder"):
+        score(dataset_folder, encoder="any", folder=tmp_path / "scores")
+    assert not (tmp_path / "scores").exists()
+    assert score(dataset_folder, encoder="any").summary["scored"] == 11
+
+
+def test_a_kill_while_the_run_is_written_down(dataset_folder, embeddings, tmp_path):
+    folder = tmp_path / "scores"
+    folder.mkdir()
+    (folder / ".lock").touch()
+    (folder / ".run.json.99.tmp").write_text('{"form')
+    score(dataset_folder, embeddings=embeddings, folder=folder)
+    assert sorted(content(folder)) == ["index.faiss", "index.parquet", PARTS[0], "run.json"]
+
+
+def test_a_folder_that_another_process_fills_is_no_foreign_one(
+    dataset_folder, embeddings, tmp_path
+):
+    folder = tmp_path / "scores"
+    folder.mkdir()
+    (folder / PARTS[0]).touch()
+    with (
+        FileLock(folder / ".lock"),
+        pytest.raises(ValueError, match="another process is writing scores"),
+    ):
+        score(dataset_folder, embeddings=embeddings, folder=folder)
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(ValueError, match="is no folder of scores"):
+        score(dataset_folder, embeddings=embeddings, folder=file)
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:200])
+
+
+def flip_a_vector(path):
+    data = bytearray(path.read_bytes())
+    data[-6] ^= 1
+    path.write_bytes(data)
+
+
+def damage_pages(path):
+    """Of a file whose footer can be read."""
+    data = path.read_bytes()
+    path.write_bytes(data[:4] + b"\xff" * 60 + data[64:])
+
+
+def of_another_run(path):
+    index = NameIndex(path.parent)
+    write_index(path.parent, index.names, index.vectors()[::-1], index.made_by, run="other")
+
+
+@pytest.mark.parametrize("gone_on_with", [True, False])
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [
+        ("index.faiss", cut),
+        ("index.faiss", flip_a_vector),
+        ("index.parquet", cut),
+        ("index.parquet", damage_pages),
+        ("index.parquet", of_another_run),
+    ],
+)
+def test_a_damaged_index_is_made_again(
+    dataset_folder, embeddings, small_blocks, tmp_path, file, damage, gone_on_with
+):
+    folder = tmp_path / "scores"
+    score(dataset_folder, embeddings=embeddings, folder=folder)
+    whole = content(folder)
+    damage(folder / file)
+    if gone_on_with:
+        (folder / PARTS[1]).unlink()
+    small_blocks.clear()
+    score(dataset_folder, embeddings=embeddings, folder=folder)
+    assert small_blocks == ([(3, 6)] if gone_on_with else [])
+    assert content(folder) == whole
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_part_with_a_damaged_footer_is_made_again(dataset_folder, embeddings, tmp_path):
+    folder = tmp_path / "scores"
+    score(dataset_folder, embeddings=embeddings, folder=folder)
+    whole = content(folder)
+    data = whole[PARTS[1]]
+    length = int.from_bytes(data[-8:-4], "little")
+    part = folder / PARTS[1]
+    part.write_bytes(data[: -8 - length] + b"\xff" * length + data[-8:])
+    with pytest.raises(OSError, match="thrift"), part.open("rb") as handle:
+        pq.ParquetFile(handle)
+    score(dataset_folder, embeddings=embeddings, folder=folder)
+    assert content(folder) == whole
 
 
 def test_compressed_embeddings_give_the_same(dataset_folder, embeddings, tmp_path):

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from scoring_families import last_bits, unit
 
 import mgld
 from mgld.build import BuildView
@@ -42,6 +43,41 @@ class TestIndex:
         for query in (vectors[10], *cone(rng, 20, 24)):
             assert index.nearest(query, 7) == exact_nearest(query, vectors, names, 7)
         assert len(index.nearest(vectors[0], 1000)) == 300
+
+    def test_equal_names_come_by_row_where_float32_sees_better_ones(self, tmp_path):
+        """More ties for the last places than a search in float32 returns, in its own order."""
+        rng = np.random.default_rng(3)
+        vectors = unit(rng.normal(size=(300, 16)))
+        vectors[1:41] = unit(vectors[:1] + 0.1 * vectors[1:2])
+        for row in range(100, 107):
+            vectors[row] = unit(vectors[:1] + 0.01 * vectors[row : row + 1])[0]
+        names = [f"name {i}" for i in range(300)]
+        write_index(tmp_path, names, vectors, MADE_BY)
+        index = NameIndex(tmp_path)
+        for k in (8, 10, 15, 41):
+            assert index.nearest(vectors[0], k) == exact_nearest(vectors[0], vectors, names, k)
+        expected = [f"name {i}" for i in (1, 2)]
+        assert [near.name for near in index.nearest(vectors[0], 10)][8:] == expected
+
+    @pytest.mark.parametrize("dim", [5, 64])
+    def test_names_nearer_than_float32_can_tell(self, tmp_path, dim):
+        queries, vectors = last_bits(np.random.default_rng(0), 10, 300, dim)
+        names = [f"name {i}" for i in range(300)]
+        write_index(tmp_path, names, vectors, MADE_BY)
+        index = NameIndex(tmp_path)
+        for query in queries:
+            for k in (1, 10, 300):
+                assert index.nearest(query, k) == exact_nearest(query, vectors, names, k)
+
+    def test_many_names_nearer_than_float32_can_tell(self, tmp_path, monkeypatch):
+        """Of those that codes find, all are compared exactly."""
+        monkeypatch.setattr(name_index, "SCANNED_WHOLE", 100)
+        queries, vectors = last_bits(np.random.default_rng(0), 10, 300, 64)
+        names = [f"name {i}" for i in range(300)]
+        write_index(tmp_path, names, vectors, MADE_BY)
+        index = NameIndex(tmp_path)
+        for query in queries:
+            assert index.nearest(query, 10) == exact_nearest(query, vectors, names, 10)
 
     def test_many_names_by_their_codes(self, tmp_path, monkeypatch):
         monkeypatch.setattr(name_index, "SCANNED_WHOLE", 1000)
@@ -86,6 +122,11 @@ class TestIndex:
         shutil.copy(other / name_index.INDEX_FILE, tmp_path / name_index.INDEX_FILE)
         with pytest.raises(ValueError, match="they are not of one index"):
             NameIndex(tmp_path)
+        table = bytearray((other / name_index.NAMES_FILE).read_bytes())
+        table[4:40] = b"\xff" * 36  # pages; its footer can be read
+        (other / name_index.NAMES_FILE).write_bytes(table)
+        with pytest.raises(ValueError, match="the index of names cannot be read"):
+            NameIndex(other)
         (tmp_path / name_index.INDEX_FILE).write_bytes(b"cut")
         with pytest.raises(ValueError, match="the index of names cannot be read"):
             NameIndex(tmp_path)
