@@ -51,7 +51,7 @@ def pages() -> list[Path]:
     return sorted(DOCS.rglob("*.md"))
 
 
-def tested() -> list[Path]:
+def all_pages() -> list[Path]:
     """The README and every page of the site."""
     return [README, *pages()]
 

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from docs_blocks import DOCS, README, Block, blocks, tested
+from docs_blocks import DOCS, README, Block, all_pages, blocks
 
 FIRST = ("index", "guides/rebuild", "guides/load", "guides/score", "guides/evaluate")
 SMALL = {
@@ -35,7 +35,7 @@ DEMO = "--landmarks 12"
 
 def in_order() -> list[Path]:
     first = [DOCS / f"{name}.md" for name in FIRST]
-    return [*first, *(page for page in tested() if page not in first)]
+    return [*first, *(page for page in all_pages() if page not in first)]
 
 
 @contextlib.contextmanager

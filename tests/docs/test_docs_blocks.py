@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from docs_blocks import Block, blocks, tested
+from docs_blocks import Block, all_pages, blocks
 from docs_commands import wrong_usage
 from docs_runner import run
 from hub_server import HubServer
 
-ALL = [block for page in tested() for block in blocks(page)]
+ALL = [block for page in all_pages() for block in blocks(page)]
 READ = [block for block in ALL if block.how == "parse"]
 TAKES_SUBMISSIONS = "OWNER/SUBMISSIONS"
 
