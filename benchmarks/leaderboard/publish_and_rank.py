@@ -7,8 +7,9 @@ shown before it runs). The Hub is the loopback one of the tests, in this process
 the real thing. The demo's build is pushed, checked and loaded back; two models (stand-ins: the
 `nano` encoder and a few sentences, at two temperatures) answer its questions as the Hub gives them
 and are graded; each is handed in as a pull request, verified from there, merged and recorded; the
-site of both is made. The demo stays in `FOLDER/out/demo`, where `make demo` puts it too; the rest
-is made anew in `FOLDER/out/ranked`.
+site of both is made. Its pages give each bundle's id and no link: --bundles-url takes https://
+alone, which the loopback Hub is not. The demo stays in `FOLDER/out/demo`, where `make demo` puts it
+too; the rest is made anew in `FOLDER/out/ranked`.
 """
 
 from __future__ import annotations
@@ -80,7 +81,8 @@ def _hand_in(entrant: Entrant) -> Iterator[Command]:
     data = ("--data", DATASET, "--revision", TAG)
     judged = ("--judge", "rule")
     about = ("--submitter", "The MGLD authors", "--name", entrant.name)
-    about += ("--model-repo", entrant.repo, "--model-revision", "main")
+    # No --model-revision: the repository is empty. The encoder's fingerprint says what answered.
+    about += ("--model-repo", entrant.repo)
     about += ("--notes", "No vision-language model: it phrases what the nano encoder sees")
     said = [
         ("model", "hf", "repos", "create", entrant.repo, "--exist-ok"),

@@ -38,7 +38,7 @@ def submit() -> None:
 @click.option("--submitter", required=True, help="Who answers for it: a person or a group.")
 @click.option("--name", default="", help="How the board calls it.  [default: the model's id]")
 @click.option("--model-repo", default="", help="The model on the Hub: OWNER/NAME.")
-@click.option("--model-revision", default="", help="Its commit, tag or dated snapshot.")
+@click.option("--model-revision", default="", help="Its commit, tag or dated snapshot; no branch.")
 @click.option("--url", default="", help="A page about it: https://...")
 @click.option("--notes", default="", help="One line that readers should know.")
 @_JSON

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from mgld.evaluate.intervals import cluster_codes
 from mgld.evaluate.judges.base import Case, Judge
 from mgld.evaluate.metrics import RECOGNISED
+from mgld.evaluate.paired import sign_flip_p
 from mgld.evaluate.records import State, Verdict
 from mgld.keyed import order_key
 from mgld.leaderboard.contents import Contents
@@ -15,6 +17,11 @@ from mgld.schema import Record
 
 MAX_CHANGED: Final = 0.05
 """Share of levels that a model judge may give otherwise the second time: no endpoint is exact."""
+ONE_SIDED: Final = 0.01
+"""An endpoint's chance raises as many questions as it lowers: below this p-value it was not chance.
+
+Two-sided and exact, by landmark; eight landmarks that are all raised have 0.008, seven 0.016.
+"""
 
 
 class Difference(Record):
@@ -99,7 +106,10 @@ def report(contents: Contents, outcome: Rejudged, found: Findings) -> None:
         f"{each.question_id}: {each.stated}, now {each.found}"
         for each in outcome.differences[:EXAMPLES]
     )
+    ups, downs, p_value = _direction(contents, outcome)
     message = f"{changed:,} of {told:,} levels are others now ({named}{_more(changed)})"
+    if ups or downs:
+        message += f"; recognised as stated and not now: {ups:,}, the reverse: {downs:,}"
     if outcome.unscored:
         say = found.error if outcome.unscored > MAX_CHANGED * outcome.questions else found.warning
         say(f"{outcome.unscored:,} of {outcome.questions:,} questions could not be judged again")
@@ -119,8 +129,26 @@ def report(contents: Contents, outcome: Rejudged, found: Findings) -> None:
         found.error(f"{message}: the rule says the same each time, these are not its verdicts")
     elif changed > MAX_CHANGED * told:
         found.error(f"{message}: more than {MAX_CHANGED:.0%} is no chance of an endpoint")
+    elif ups > downs and p_value < ONE_SIDED:
+        found.error(
+            f"{message}: an endpoint's chance goes both ways (exact sign test by landmark, "
+            f"p = {p_value:.2g}); grade the run again, once, and hand in what comes of it"
+        )
     elif changed:
         found.warning(message)
+
+
+def _direction(contents: Contents, outcome: Rejudged) -> tuple[int, int, float]:
+    """Questions recognised only as stated, and only now, of those scored twice; the test's p."""
+    landmarks = {question.id: question.landmark_id for question in contents.questions}
+    moved = [
+        (landmarks[each.question_id], (each.found in RECOGNISED) - (each.stated in RECOGNISED))
+        for each in outcome.differences
+        if "unscored" not in (each.stated, each.found)
+    ]
+    steps = [step for _, step in moved]
+    codes = cluster_codes([landmark for landmark, _ in moved], len(moved))
+    return steps.count(-1), steps.count(1), sign_flip_p(steps, codes)
 
 
 def _drawn(cases: Sequence[Case], sample: int | None, seed: int) -> list[int]:

@@ -17,6 +17,8 @@ from mgld.leaderboard.plausibility import check_plausibility
 
 _NOT_NUMBERS: Final = frozenset({"graded", "version", "inputs"})
 """Fields of metrics that say when and from which files they were made."""
+_MOVING: Final = frozenset({"main", "master", "latest", "head"})
+"""Revisions that are other weights tomorrow."""
 _TOLERANCE: Final = 1e-9
 _SHOWN: Final = 3
 
@@ -79,6 +81,11 @@ def validate_files(
     result = Validated(bundle_id(files[MANIFEST]), submission, None, found)
     if not (submission.model_revision or submission.model_identity):
         found.warning("nothing says which weights answered: state --model-revision")
+    elif submission.model_repo and submission.model_revision.lower() in _MOVING:
+        found.warning(
+            f"--model-revision {submission.model_revision} is whatever weights "
+            f"{submission.model_repo} has at the time: state the commit, or a tag"
+        )
     check_hashes(files, submission, found)
     if found.failed:
         return result

@@ -143,7 +143,12 @@ def test_every_link_leads_somewhere_and_only_https_leads_out(own, records, tmp_p
     assert out == {"https://huggingface.co/made-up/model"} | {
         f"{BUNDLES}/{each.slug}" for each in read_entries(records)
     }
+    unlinked = "(not linked: built without --bundles-url)"
+    assert not any(unlinked in read_page(page).text for page in (tmp_path / "site").rglob("*.html"))
     build_site(records, tmp_path / "no-bundles")
+    for each in read_entries(records):
+        page = read_page(tmp_path / "no-bundles" / "submissions" / f"{each.slug}.html")
+        assert f"Bundle {each.bundle[:16]} {unlinked}" in page.text
     assert not any(
         "example.org" in page.read_text() for page in (tmp_path / "no-bundles").rglob("*.html")
     )

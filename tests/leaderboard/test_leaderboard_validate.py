@@ -280,6 +280,28 @@ def test_what_nobody_can_identify_is_a_warning(good: Files) -> None:
     assert "--model-revision" in warnings(files)[0][1]
 
 
+@pytest.mark.parametrize("revision", ["main", "master", "latest", "HEAD"])
+def test_a_revision_that_moves_names_no_weights(good: Files, revision: str) -> None:
+    files = forged(good, model_repo="me/model", model_revision=revision)
+    assert errors(files) == []
+    ((check, message),) = warnings(files)
+    assert check == "manifest"
+    assert message.startswith(f"--model-revision {revision} is whatever weights me/model has")
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"model_repo": "me/model", "model_revision": "0123abc"},
+        {"model_repo": "me/model", "model_revision": "v1-main"},
+        {"model_repo": "me/model", "model_revision": ""},  # the run's own identity says it
+        {"model_repo": "", "model_revision": "latest"},  # of no repository: it moves nothing here
+    ],
+)
+def test_other_revisions_are_no_warning(good: Files, about: dict[str, str]) -> None:
+    assert validate(forged(good, **about)).findings.all == []
+
+
 def test_differences_names_the_place() -> None:
     assert differences({"a": [1.0, {"b": 2}]}, {"a": [1.0 + 1e-12, {"b": 3}]}) == [
         "a.1.b is 2, it should be 3"

@@ -222,23 +222,65 @@ def outcome(whole: Any, judge: MadeUp) -> tuple[Rejudged, list[tuple[str, str]]]
     return result, [(each.severity, each.message) for each in found.all]
 
 
+def judged_twice(folder: Path, ups: range, downs: range) -> tuple[Rejudged, list[tuple[str, str]]]:
+    """A model judge on 200 questions, two a landmark; it takes back `ups` and gives `downs` now.
+
+    Both are numbers of questions: 2n and 2n + 1 are about landmark n.
+    """
+
+    def judge(recognised: range) -> MadeUp:
+        return MadeUp(
+            lambda case: "known" if int(case.question.id[1:]) in recognised else "unknown",
+            id="openai:m:paper", prompt_hash="a" * 64,
+        )  # fmt: skip
+
+    whole = validate(bundle(folder, 200, judge=judge(ups))).contents
+    return outcome(whole, judge(downs))
+
+
 @pytest.mark.parametrize(
-    ("changed", "severity"), [(0, None), (1, "warning"), (2, "warning"), (3, "error")]
+    ("ups", "downs", "severity"),
+    [
+        (0, 0, None),
+        (1, 0, "warning"),
+        (7, 0, "warning"),  # p = 2 / 2^7
+        (8, 0, "error"),  # p = 2 / 2^8, with 4 % of the levels
+        (10, 0, "error"),
+        (9, 1, "warning"),  # p = 2 (1 + 10) / 2^10
+        (5, 5, "warning"),
+        (0, 10, "warning"),  # stricter than the judge is now: nobody gains by it
+        (0, 11, "error"),  # more than 5 %
+        (6, 5, "error"),
+    ],
 )
 def test_how_much_a_model_judge_may_change(
-    tmp_path: Path, changed: int, severity: str | None
+    tmp_path: Path, ups: int, downs: int, severity: str | None
 ) -> None:
-    first = MadeUp(lambda case: "unknown", id="openai:m:paper", prompt_hash="a" * 64)
-    whole = validate(bundle(tmp_path, 40, judge=first)).contents
-    second = MadeUp(
-        lambda case: "known" if int(case.question.id[1:]) < changed else "unknown",
-        id="openai:m:paper", prompt_hash="a" * 64,
-    )  # fmt: skip
-    result, found = outcome(whole, second)
+    result, found = judged_twice(tmp_path, range(0, 2 * ups, 2), range(100, 100 + 2 * downs, 2))
     assert [each for each, _ in found] == ([severity] if severity else [])
-    assert (result.same, len(result.differences)) == (40 - changed, changed)
-    assert result.stated == 0
-    assert result.found == changed / 40
+    assert (result.same, len(result.differences)) == (200 - ups - downs, ups + downs)
+    assert (result.stated, result.found) == (ups / 200, downs / 200)
+    told = f"recognised as stated and not now: {ups}, the reverse: {downs}"
+    assert all(told in message for _, message in found)
+    one_sided = [message for _, message in found if "chance goes both ways" in message]
+    assert len(one_sided) == (ups in (8, 10))
+    assert all("(exact sign test by landmark, p = 0.00" in message for message in one_sided)
+
+
+def test_two_raised_questions_of_a_landmark_are_one_witness(tmp_path: Path) -> None:
+    ((severity, message),) = judged_twice(tmp_path, range(10), range(0))[1]
+    assert severity == "warning"  # five landmarks: p = 2 / 2^5; of ten by themselves 2 / 2^10
+    assert "recognised as stated and not now: 10, the reverse: 0" in message
+
+
+def test_what_was_unscored_has_no_direction(tmp_path: Path) -> None:
+    first = MadeUp(lambda case: "unscored" if case.question.id == "q00003" else "unknown",
+        id="openai:m:paper", prompt_hash="a" * 64)  # fmt: skip
+    whole = validate(bundle(tmp_path, 200, judge=first)).contents
+    second = MadeUp(lambda case: "unknown", id="openai:m:paper", prompt_hash="a" * 64)
+    assert outcome(whole, second)[1] == [
+        ("warning", "1 of 200 levels are others now (q00003: unscored, now unknown)")
+    ]
 
 
 def test_another_judge_and_another_version(tmp_path: Path) -> None:
