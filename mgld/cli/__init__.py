@@ -57,3 +57,8 @@ def main() -> None:
     Builds the Multi-Granularity Landmark Dataset from Google Landmarks v2, scores how well a vision
     encoder knows each image, and cuts the subsets. Exit codes: 0 done, 1 failed, 2 wrong usage.
     """
+    import atexit
+
+    from mgld.cli._exit import let_arrow_settle
+
+    atexit.register(let_arrow_settle)
