@@ -1,0 +1,129 @@
+"""What is kept of each row of the miniature: `benchmarks/nano/results/RUN.json`.
+
+The report and everything it says is made from these files alone, so that whoever reads a number can
+follow it to the levels of single landmarks and to the manifest of the training that made it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from mgld.evaluate.records import State
+from mgld.files import write_text_atomically
+from mgld.schema import Record
+
+RESULTS = Path(__file__).parent / "results"
+QUESTIONS_FILE = "questions.json"
+LETTERS: dict[str, State] = {
+    "S": "strongly_known",
+    "K": "known",
+    "W": "weakly_unknown",
+    "U": "unknown",
+    "-": "unscored",
+}
+Half = Literal["west", "east"]
+
+
+class TestLandmark(Record):
+    """A landmark of the test, as one encoder sees it.
+
+    Attributes:
+        landmark_id, name, label: of its record; `half`: of the regions it lies in.
+        tier, taught_code_views: what the encoder was really taught (`mgld.world.curriculum`).
+        sim, rank, rsr, margin: of the test picture among all names of the build.
+    """
+
+    landmark_id: int
+    name: str
+    label: str
+    half: Half
+    tier: str
+    taught_code_views: int
+    sim: float
+    rank: int
+    rsr: float
+    margin: float
+
+
+class Questions(Record):
+    """The test set, in the order of every run's `levels`; by encoder, as scores are an encoder's.
+
+    Attributes:
+        sha256: of the build's test questions.
+        names: candidates that ranks are among.
+        landmarks: in order, by the half that the encoder was taught.
+    """
+
+    sha256: str
+    names: int
+    landmarks: dict[Half, list[TestLandmark]]
+
+
+class Machine(Record):
+    """Where a run was made: architecture, device, cores used by it, day, versions of packages."""
+
+    architecture: str
+    device: str
+    threads: int
+    date: str
+    versions: dict[str, str]
+
+
+class RunRecord(Record):
+    """One trained model, asked and graded.
+
+    Attributes:
+        row: name of the experiment in `eeca_ref/recipes/experiments.yaml` ("table1_hds_25k"), or
+            "baseline" (stage 2), or "language_model".
+        stands_for: all experiments that are this very training: rows of several tables are one run.
+        seed: of the baseline it begins from, of its training and of its answers.
+        encoder: the half that its vision encoder was taught.
+        subset: config that it was trained on; None for a baseline.
+        levels: one letter of `LETTERS` for each landmark of `Questions`, in that order.
+        said: for each landmark, how many of the five answers identify it, a digit each.
+        binding: hash of all that the result depends on (recipe, weights it began from, questions).
+        seconds: of training, answering and grading.
+        manifest: of the training (`eeca_ref.training.manifest`).
+    """
+
+    row: str
+    stands_for: list[str]
+    seed: int
+    encoder: Half = "west"
+    subset: str | None
+    levels: str = Field(pattern=r"^[SKWU-]*$")
+    said: str = Field(pattern=r"^[0-5]*$")
+    entity_prompt: str = "none"
+    binding: str
+    seconds: dict[str, float]
+    machine: Machine
+    manifest: dict[str, Any]
+
+    @property
+    def file(self) -> str:
+        """Its file's name in the results' folder."""
+        return f"{self.encoder}-seed{self.seed}-{self.row}.json"
+
+
+def write_record(record: RunRecord, folder: Path = RESULTS) -> Path:
+    """Write a record where `read_records` finds it; the file."""
+    path = folder / record.file
+    write_text_atomically(path, record.model_dump_json(indent=1) + "\n")
+    return path
+
+
+def read_records(folder: Path = RESULTS) -> list[RunRecord]:
+    """All records of a folder, by encoder, row and seed. ValueError: a file that is none."""
+    found = [
+        RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
+        for path in sorted(folder.glob("*-seed*-*.json"))
+    ]
+    return sorted(found, key=lambda each: (each.encoder, each.row, each.seed))
+
+
+def read_questions(folder: Path = RESULTS) -> Questions:
+    """The test set. FileNotFoundError: no run has written it yet."""
+    return Questions.model_validate_json((folder / QUESTIONS_FILE).read_text(encoding="utf-8"))
