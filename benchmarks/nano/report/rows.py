@@ -1,0 +1,227 @@
+"""The rows of Tables 1 to 4 in miniature: levels, accuracy and gain over each seed's baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.nano.record import LETTERS, Half, RunRecord
+from benchmarks.nano.report.effects import Estimate, estimate, paired_p
+from benchmarks.nano.report.runs import BASELINE, BASELINES, Runs, Scope, recognised
+from eeca_ref.recipes.composing import Experiment, compose, experiments
+from mgld.evaluate.metrics import level_metrics
+from mgld.evaluate.paired import holm
+from mgld.evaluate.records import LEVELS, Level
+from mgld.schema import Record
+
+KNOWLEDGE: Final[tuple[Scope, ...]] = ("known", "rare", "unknown")
+
+
+class Gain(Record):
+    """Over the seeds that have both the row and their own baseline.
+
+    points: difference of the accuracies. relative: the same over the mean baseline, as Table 1 has
+    it, its interval by linearisation of the ratio, not by seed; None where the baseline recognises
+    nothing. p: exact paired test of the models at hand; p_holm: adjusted over the table's rows.
+    """
+
+    points: Estimate
+    relative: Estimate | None
+    p: float
+    p_holm: float
+    p_by_seed: list[float]
+
+
+class Row(Record):
+    """One row of a table. Everything is None or empty where it was not run.
+
+    Attributes:
+        experiment, subset: its name, and its data in miniature ("hds300"); paper: its key there.
+        shares: of each level, mean over seeds; accuracy: all landmarks.
+        by_knowledge: accuracy over landmarks known, rarely taught and unknown to the encoder.
+        unscored: landmarks by seed that have no level.
+    """
+
+    experiment: str
+    subset: str | None
+    paper: dict[str, str | int | float]
+    encoder: Half
+    seeds: list[int]
+    shares: dict[Level, float]
+    accuracy: Estimate | None
+    gain: Gain | None
+    by_knowledge: dict[str, Estimate]
+    gain_by_knowledge: dict[str, Estimate]
+    unscored: list[int]
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether it is the model of stage 2 alone."""
+        return self.experiment == BASELINE or self.experiment in BASELINES
+
+
+def table_rows(runs: Runs, number: int) -> list[Row]:
+    """The rows of one of the paper's tables, in its order."""
+    chosen = [each for each in experiments() if (each.paper or {}).get("table") == number]
+    return adjusted([make_row(runs, each) for each in chosen])
+
+
+def figure_rows(runs: Runs, number: int) -> list[Row]:
+    """The points of one of the paper's figures."""
+    chosen = [each for each in experiments() if (each.paper or {}).get("figure") == number]
+    return adjusted([make_row(runs, each) for each in chosen])
+
+
+def named_rows(runs: Runs, names: Sequence[str], encoder: Half) -> list[Row]:
+    """Rows by the names of their experiments, with one encoder; "baseline" is a name, too."""
+    by_name = {each.name: each for each in experiments()}
+    baseline = Experiment(name=BASELINE, stage="stage2_instruct", paper={}, subset=None)
+    by_name[BASELINE] = baseline
+    return adjusted([make_row(runs, by_name[name], encoder) for name in names])
+
+
+def make_row(runs: Runs, experiment: Experiment, encoder: Half = "west") -> Row:
+    """All numbers of one experiment; p-values are not yet adjusted."""
+    found = runs.of(experiment.name, encoder)
+    seeds, records = list(found), list(found.values())
+    trained = experiment.name != BASELINE and experiment.name not in BASELINES
+    name = experiment.name
+    return Row(
+        experiment=name,
+        subset=_subset(experiment, records),
+        paper=experiment.paper or {},
+        encoder=encoder,
+        seeds=seeds,
+        shares=_shares(runs, records),
+        accuracy=_over(runs, records, "all"),
+        gain=_gain(runs, found, encoder) if trained else None,
+        by_knowledge=_present({scope: _over(runs, records, scope) for scope in KNOWLEDGE}),
+        gain_by_knowledge=_present(
+            {scope: _gain_over(runs, found, encoder, scope) for scope in KNOWLEDGE}
+        )
+        if trained
+        else {},
+        unscored=[record.levels.count("-") for record in records],
+    )
+
+
+def adjusted(rows: list[Row]) -> list[Row]:
+    """The rows with Holm's adjustment over those that have a test."""
+    at = [k for k, row in enumerate(rows) if row.gain is not None]
+    gains = [gain for row in rows if (gain := row.gain) is not None]
+    result = list(rows)
+    for k, gain, p in zip(at, gains, holm([gain.p for gain in gains]), strict=True):
+        new = gain.model_copy(update={"p_holm": p})
+        result[k] = rows[k].model_copy(update={"gain": new})
+    return result
+
+
+def _subset(experiment: Experiment, records: list[RunRecord]) -> str | None:
+    """What it was trained on; before it was run, what the preset `nano` says."""
+    if records:
+        return records[0].subset
+    if experiment.stage == "stage2_instruct":
+        return None
+    source = compose(f"nano/{experiment.name}")["data"]["source"]
+    return str(source["config"]) if "config" in source else None
+
+
+def _shares(runs: Runs, records: list[RunRecord]) -> dict[Level, float]:
+    if not records:
+        return {}
+    clusters = runs.clusters(records[0].encoder)
+    metrics = [
+        level_metrics([LETTERS[letter] for letter in record.levels], clusters=clusters)
+        for record in records
+    ]
+    return {
+        level: float(np.mean([each.shares[level] or 0.0 for each in metrics])) for level in LEVELS
+    }
+
+
+def _over(runs: Runs, records: list[RunRecord], scope: Scope) -> Estimate | None:
+    """Mean accuracy over seeds and the landmarks of a scope."""
+    if not records:
+        return None
+    encoder = records[0].encoder
+    inside = np.flatnonzero(runs.scope(scope, encoder))
+    clusters = runs.clusters(encoder)
+    return estimate(
+        np.stack([recognised(record) for record in records])[:, inside],
+        seeds=[record.seed for record in records],
+        clusters=[clusters[row] for row in inside],
+    )
+
+
+def _pairs(
+    runs: Runs, found: dict[int, RunRecord], encoder: Half, scope: Scope
+) -> tuple[list[int], NDArray[np.float64], NDArray[np.float64], list[Hashable]]:
+    """Seeds with a baseline of their own, and row and baseline on a scope: float64 [S, l]."""
+    baselines = runs.of(BASELINE, encoder)
+    seeds = [seed for seed in found if seed in baselines]
+    inside = np.flatnonzero(runs.scope(scope, encoder))
+    empty = np.empty((0, len(inside)))
+    rows = [recognised(found[seed])[inside] for seed in seeds]
+    before = [recognised(baselines[seed])[inside] for seed in seeds]
+    names = runs.clusters(encoder)
+    clusters: list[Hashable] = [names[row] for row in inside]
+    if not seeds:
+        return [], empty, empty, clusters
+    return seeds, np.stack(rows), np.stack(before), clusters
+
+
+def _gain(runs: Runs, found: dict[int, RunRecord], encoder: Half) -> Gain | None:
+    seeds, rows, before, clusters = _pairs(runs, found, encoder, "all")
+    difference = rows - before
+    points = estimate(difference, seeds=seeds, clusters=clusters)
+    if points is None:
+        return None
+    p = paired_p(difference, clusters)
+    return Gain(
+        points=points,
+        relative=_relative(rows, before, seeds, clusters),
+        p=p,
+        p_holm=p,
+        p_by_seed=[paired_p(row[None], clusters) for row in difference],
+    )
+
+
+def _gain_over(
+    runs: Runs, found: dict[int, RunRecord], encoder: Half, scope: Scope
+) -> Estimate | None:
+    seeds, rows, before, clusters = _pairs(runs, found, encoder, scope)
+    return estimate(rows - before, seeds=seeds, clusters=clusters)
+
+
+def _relative(
+    rows: NDArray[np.float64],
+    before: NDArray[np.float64],
+    seeds: list[int],
+    clusters: list[Hashable],
+) -> Estimate | None:
+    """Mean accuracy over mean baseline, less 1; the interval is of (row - ratio baseline) / base.
+
+    The base is the mean over all seeds: a seed's own can be very small.
+    """
+    scored = ~np.isnan(rows - before)
+    base = float(np.mean(before[scored]))
+    if base == 0:
+        return None
+    ratio = float(np.mean(rows[scored])) / base
+    around = estimate((rows - ratio * before) / base, seeds=seeds, clusters=clusters)
+    if around is None:
+        return None
+    moved = {
+        "effect": around.effect + ratio - 1,
+        "low": around.low + ratio - 1,
+        "high": around.high + ratio - 1,
+        "by_seed": [],
+    }
+    return around.model_copy(update=moved)
+
+
+def _present(found: dict[Scope, Estimate | None]) -> dict[str, Estimate]:
+    return {scope: each for scope, each in found.items() if each is not None}

@@ -1,0 +1,125 @@
+"""The records of a results' folder, found by experiment and seed, as arrays over the test set."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.nano.record import (
+    LETTERS,
+    QUESTIONS_FILE,
+    Half,
+    Questions,
+    RunRecord,
+    TestLandmark,
+    read_questions,
+    read_records,
+)
+from eeca_ref.recipes.composing import Experiment, experiments
+from mgld.evaluate.metrics import RECOGNISED
+from mgld.evaluate.records import ProbeResult
+
+Scope = Literal["all", "known", "rare", "unknown", "west", "east"]
+KNOWN_TIERS = ("some", "often")
+BASELINE = "baseline"
+_RECOGNISED = [letter for letter, state in LETTERS.items() if state in RECOGNISED]
+
+
+@dataclass(frozen=True)
+class Runs:
+    """What there is of the miniature; `questions` None: no run has written them yet.
+
+    probes: by the end of their file's name, `probe-NAME.json`.
+    """
+
+    questions: Questions | None
+    records: list[RunRecord]
+    probes: dict[str, ProbeResult]
+
+    def of(self, experiment: str, encoder: Half = "west") -> dict[int, RunRecord]:
+        """The runs that are this experiment (or "baseline"), by seed. ValueError: two of a seed."""
+        found: dict[int, RunRecord] = {}
+        for record in self.records:
+            if record.encoder != encoder or experiment not in _names(record):
+                continue
+            if record.seed in found:
+                both = f"{found[record.seed].file} and {record.file}"
+                raise ValueError(f"{experiment}, seed {record.seed}: {both} say that they are it")
+            found[record.seed] = record
+        return dict(sorted(found.items()))
+
+    def landmarks(self, encoder: Half = "west") -> list[TestLandmark]:
+        """The test set as this encoder sees it; empty before the first run."""
+        return [] if self.questions is None else self.questions.landmarks.get(encoder, [])
+
+    def clusters(self, encoder: Half = "west") -> list[Hashable]:
+        """What is independent of each other: landmarks of one name are one (their answer is)."""
+        return [landmark.name for landmark in self.landmarks(encoder)]
+
+    def scope(self, scope: Scope, encoder: Half = "west") -> NDArray[np.bool_]:
+        """A part of the test set, bool [L].
+
+        known: taught sometimes or often (VE-Known); unknown: no syllable of the name was ever shown
+        to the encoder (VE-Unknown); rare: between them; west, east: the half it lies in.
+        """
+        marks = self.landmarks(encoder)
+        if scope == "all":
+            return np.ones(len(marks), dtype=np.bool_)
+        if scope in ("west", "east"):
+            return np.array([mark.half == scope for mark in marks], dtype=np.bool_)
+        tiers = {"known": KNOWN_TIERS, "rare": ("rare",), "unknown": ("never",)}[scope]
+        return np.array([mark.tier in tiers for mark in marks], dtype=np.bool_)
+
+
+def _names(record: RunRecord) -> set[str]:
+    """All experiments that a record is, whichever of them it was run as."""
+    names = {record.row, *record.stands_for}
+    if names & {BASELINE, *BASELINES}:
+        names |= {BASELINE, *BASELINES}
+    return names
+
+
+def is_baseline(experiment: Experiment) -> bool:
+    """Whether it is the model of stage 2 as it is, asked without more ado."""
+    return experiment.stage == "stage2_instruct" and not experiment.change
+
+
+BASELINES = frozenset(each.name for each in experiments() if is_baseline(each))
+
+
+def recognised(record: RunRecord) -> NDArray[np.float64]:
+    """1 where a landmark is recognised, 0 where not, nan where unscored: float64 [L]."""
+    letters = np.array(list(record.levels), dtype="U1")
+    values = np.isin(letters, _RECOGNISED).astype(np.float64)
+    values[letters == "-"] = np.nan
+    return values
+
+
+def read_runs(folder: Path) -> Runs:
+    """All that a results' folder holds; nothing where it is empty or not there.
+
+    ValueError: a record that does not fit the test set, or two that are the same.
+    """
+    records = read_records(folder)
+    questions = read_questions(folder) if (folder / QUESTIONS_FILE).is_file() else None
+    if records and questions is None:
+        raise ValueError(f"{folder} has records and no {QUESTIONS_FILE}: whose levels are they?")
+    for record in records:
+        marks = questions.landmarks.get(record.encoder, []) if questions else []
+        if not len(record.levels) == len(record.said) == len(marks):
+            raise ValueError(
+                f"{folder / record.file}: {len(record.levels)} levels and {len(record.said)} "
+                f"counts of {len(marks)} test landmarks"
+            )
+    probes = {
+        path.stem.removeprefix("probe-"): ProbeResult.model_validate_json(
+            path.read_text(encoding="utf-8")
+        )
+        for path in sorted(folder.glob("probe-*.json"))
+    }
+    return Runs(questions, records, probes)

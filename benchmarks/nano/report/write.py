@@ -1,0 +1,86 @@
+"""Read the records, draw the figures, write the page and what programs read of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks.nano.record import RESULTS
+from benchmarks.nano.report.claims import MARGIN, RULES
+from benchmarks.nano.report.draw import draw_all
+from benchmarks.nano.report.page import SWAPPED, Contents, Picture, render
+from benchmarks.nano.report.remarks import REMARKS, read_remarks
+from benchmarks.nano.report.rows import Row, figure_rows, named_rows, table_rows
+from benchmarks.nano.report.runs import Runs, read_runs
+from benchmarks.nano.report.verdicts import Conclusion, conclude
+from mgld.files import write_text_atomically
+
+OUT = Path(__file__).parents[1] / "RESULTS.md"
+CONCLUSIONS = "conclusions.json"
+FIGURES = "figures"
+TABLES = (1, 2, 3, 4)
+DIGITS = 9
+"""Of numbers in JSON: the last bits of a sum may differ from machine to machine."""
+
+
+def write_report(
+    results: Path = RESULTS, out: Path = OUT, *, remarks: Path = REMARKS
+) -> list[Conclusion]:
+    """Write `out`, and beside it `conclusions.json` and `figures/`; the conclusions.
+
+    The same records give the same bytes. ValueError: records that do not fit each other.
+    """
+    runs = read_runs(results)
+    tables = {number: table_rows(runs, number) for number in TABLES}
+    points = {number: figure_rows(runs, number) for number in (5, 7)}
+    conclusions = conclude(runs)
+    pictures: dict[str, list[Picture]] = {}
+    for figure, drawing in draw_all(runs, points):
+        drawing.save(out.parent / FIGURES)
+        picture = Picture(drawing.name, drawing.title, drawing.alt)
+        pictures.setdefault(figure, []).append(picture)
+    page = render(
+        Contents(runs, tables, conclusions, read_remarks(remarks), pictures, knowledge=None)
+    )
+    write_text_atomically(out, page)
+    numbers = _numbers(runs, tables, points, conclusions)
+    text = json.dumps(numbers, indent=1, ensure_ascii=False, allow_nan=False)
+    write_text_atomically(out.parent / CONCLUSIONS, text + "\n")
+    return conclusions
+
+
+def _numbers(
+    runs: Runs,
+    tables: dict[int, list[Row]],
+    points: dict[int, list[Row]],
+    conclusions: list[Conclusion],
+) -> dict[str, Any]:
+    """All that the page says, for programs. Shares, not percent."""
+
+    def dumped(rows: list[Row]) -> list[dict[str, Any]]:
+        return [row.model_dump(mode="json") for row in rows]
+
+    found: dict[str, Any] = {
+        "runs": len(runs.records),
+        "test_landmarks": len(runs.landmarks()),
+        "questions_sha256": runs.questions.sha256 if runs.questions else None,
+        "margin": MARGIN,
+        "rules": RULES,
+        "claims": [each.model_dump(mode="json") for each in conclusions],
+        "tables": {f"table{number}": dumped(rows) for number, rows in tables.items()},
+        "figures": {f"figure{number}": dumped(rows) for number, rows in points.items()},
+        "swap": {half: dumped(named_rows(runs, SWAPPED, half)) for half in ("west", "east")},
+    }
+    rounded: dict[str, Any] = _rounded(found)
+    return rounded
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, DIGITS) + 0.0
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(each) for each in value]
+    return value

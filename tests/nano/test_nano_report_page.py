@@ -1,0 +1,194 @@
+"""RESULTS.md and conclusions.json from made-up runs: whole, partly run, and not run at all."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from made_up_runs import LANDMARKS, every_row, levels, record, write_all, write_questions
+
+from benchmarks.nano.record import write_record
+from benchmarks.nano.report.rows import table_rows
+from benchmarks.nano.report.runs import read_runs
+from benchmarks.nano.report.write import write_report
+from mgld.evaluate.records import Decoding, JudgedBy, ProbeResult, ProbeTable
+
+
+def report(results: Path, out: Path, remarks: Path | None = None) -> str:
+    write_report(results, out / "RESULTS.md", remarks=remarks or out / "none.yaml")
+    return (out / "RESULTS.md").read_text(encoding="utf-8")
+
+
+def section(page: str, title: str) -> str:
+    return page.split(f"\n## {title}", 1)[1].split("\n## ", 1)[0]
+
+
+def line(text: str, start: str) -> list[str]:
+    """The cells of the first row of a table that starts so."""
+    (found, *_) = (each for each in text.splitlines() if each.startswith(f"| {start} |"))
+    return [cell.strip() for cell in found.strip("|").split("|")]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Results and report of a miniature in which everything was run."""
+    folder = tmp_path_factory.mktemp("whole")
+    rows = every_row(0.20) | {"baseline": 0.10, "table1_hds_50k": 0.28, "table3_l_h": 0.25}
+    write_all(folder / "results", rows)
+    report(folder / "results", folder / "report")
+    return folder / "results", folder / "report"
+
+
+def test_first_the_two_tables_that_matter_and_the_conclusions(whole: tuple[Path, Path]) -> None:
+    page = (whole[1] / "RESULTS.md").read_text()
+    titles = re.findall(r"^## (.*)$", page, re.MULTILINE)
+    assert [title.split(":")[0] for title in titles[:3]] == ["Table 1", "Table 3", "Conclusions"]
+    assert len(titles) == len(set(titles))
+    assert "32 of 32 rows" in page
+
+
+def test_numbers_of_table_1(whole: tuple[Path, Path]) -> None:
+    page = (whole[1] / "RESULTS.md").read_text()
+    cells = line(section(page, "Table 1"), "HDS-50k")
+    assert cells[1] == "64.1 (+7.9)"
+    assert cells[3].startswith("28.0 (")
+    assert cells[4].startswith("+18.0 (")
+    assert cells[5] == "+180 (+80)"  # 28 of 10; BRS 20 of 10
+    assert cells[6:] == ["< 0.0001", "5"]
+
+
+def test_numbers_of_table_3(whole: tuple[Path, Path]) -> None:
+    page = (whole[1] / "RESULTS.md").read_text()
+    cells = line(section(page, "Table 3"), "+ L_h")
+    assert cells[1] == "8.52 + 7.00 = 15.52 (+1.12)"
+    assert cells[3] == "12.5 + 12.5"
+    assert cells[5].startswith("+5.0 (")
+    assert cells[6].startswith("+15.0 (")
+    assert line(section(page, "Table 3"), "Baseline")[-1] == "5"
+
+
+def test_levels_add_up(whole: tuple[Path, Path]) -> None:
+    for number in (1, 2, 3, 4):
+        for row in table_rows(read_runs(whole[0]), number):
+            assert sum(row.shares.values()) == pytest.approx(1)
+            assert row.accuracy is not None
+            known = row.shares["strongly_known"] + row.shares["known"]
+            assert row.accuracy.effect == pytest.approx(known)
+            parts = [(each.effect, each.landmarks) for each in row.by_knowledge.values()]
+            assert sum(n for _, n in parts) == LANDMARKS
+            mean = sum(share * n for share, n in parts) / LANDMARKS
+            assert row.accuracy.effect == pytest.approx(mean)
+
+
+def test_holm_over_the_rows_of_a_table(whole: tuple[Path, Path]) -> None:
+    rows = table_rows(read_runs(whole[0]), 1)
+    gains = [row.gain for row in rows if row.gain is not None]
+    assert len(gains) == 8
+    first = min(gains, key=lambda gain: gain.p)
+    assert first.p_holm == pytest.approx(8 * first.p)
+    assert all(gain.p <= gain.p_holm <= 1 for gain in gains)
+
+
+def test_json_says_what_the_page_says(whole: tuple[Path, Path]) -> None:
+    found = json.loads((whole[1] / "conclusions.json").read_text())
+    page = (whole[1] / "RESULTS.md").read_text()
+    claims = [claim for claim in found["claims"] if "ours" not in claim["group"]]
+    reproduced = sum(claim["verdict"] == "reproduced" for claim in claims)
+    assert f"Of {len(claims)} claims of the paper: {reproduced} reproduced" in page
+    row = next(r for r in found["tables"]["table1"] if r["experiment"] == "table1_hds_50k")
+    assert row["accuracy"]["effect"] == pytest.approx(0.28)
+    assert row["gain"]["relative"]["effect"] == pytest.approx(1.8)
+    assert row["gain"]["relative"]["low"] < 1.8 < row["gain"]["relative"]["high"]
+
+
+def test_same_records_same_bytes(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    report(whole[0], tmp_path)
+    files = sorted(path.relative_to(whole[1]) for path in whole[1].rglob("*") if path.is_file())
+    assert files == sorted(p.relative_to(tmp_path) for p in tmp_path.rglob("*") if p.is_file())
+    for path in files:
+        assert (whole[1] / path).read_bytes() == (tmp_path / path).read_bytes()
+
+
+def test_every_picture_and_link_is_there(whole: tuple[Path, Path]) -> None:
+    page = (whole[1] / "RESULTS.md").read_text()
+    for link in re.findall(r"\]\((figures/[^)]+)\)", page):
+        assert (whole[1] / link).is_file()
+
+
+def test_nothing_was_run(tmp_path: Path) -> None:
+    page = report(tmp_path / "nowhere", tmp_path)
+    assert "0 of 32 rows" in page
+    assert "0 reproduced" not in page
+    assert "29 not run" in page
+    assert line(section(page, "Table 1"), "HDS-50k")[3:] == ["not run"] * 5
+    assert line(section(page, "Table 1"), "HDS-50k")[2].startswith("HDS")
+    assert "No run yet." in page
+    assert json.loads((tmp_path / "conclusions.json").read_text())["runs"] == 0
+
+
+def test_one_table_and_one_seed(tmp_path: Path) -> None:
+    rows = {name: share for name, share in every_row().items() if name.startswith("table1")}
+    write_all(tmp_path / "results", rows | {"baseline": 0.1}, seeds=range(1))
+    page = report(tmp_path / "results", tmp_path)
+    assert line(section(page, "Table 1"), "BRS-25k")[-1] == "1"
+    # eight rows of Table 1, and the baseline in Tables 2, 3 and 4 (there three times)
+    assert "13 of 32 rows" in page
+    assert line(section(page, "Table 3"), "+ L_e")[3:] == ["not run"] * 6
+    assert line(section(page, "Table 3"), "Baseline")[3] == "5.0 + 5.0"
+
+
+def test_a_baseline_that_recognises_nothing(tmp_path: Path) -> None:
+    write_all(tmp_path / "results", {"baseline": 0.0, "table1_brs_25k": 0.1})
+    cells = line(section(report(tmp_path / "results", tmp_path), "Table 1"), "BRS-25k")
+    assert cells[5] == "baseline is 0"
+
+
+def test_gain_is_over_the_own_seeds_baseline(tmp_path: Path) -> None:
+    write_questions(tmp_path)
+    for seed, before in enumerate((0.10, 0.20, 0.30)):
+        write_record(record("baseline", seed, levels(before, seed=seed, name="")), tmp_path)
+        given = levels(before + 0.05, seed=seed, name="")
+        write_record(record("table1_brs_25k", seed, given), tmp_path)
+    write_record(record("table1_brs_25k", 3, "S" * LANDMARKS), tmp_path)  # has no baseline
+    (row, *_) = table_rows(read_runs(tmp_path), 1)
+    assert row.seeds == [0, 1, 2, 3]
+    assert row.gain is not None
+    assert row.gain.points.by_seed == pytest.approx([0.05] * 3)
+    assert row.gain.relative is not None
+    assert row.gain.relative.effect == pytest.approx(0.25)
+
+
+def test_remarks_of_a_person(tmp_path: Path) -> None:
+    remarks = tmp_path / "remarks.yaml"
+    remarks.write_text("hr_alone: >\n  Because of\n  this.\n")
+    page = report(tmp_path / "nowhere", tmp_path / "out", remarks)
+    assert "(HSS-50k)** (not run): Because of this." in page
+    remarks.write_text("no_such_claim: why\n")
+    with pytest.raises(ValueError, match="no claim no_such_claim"):
+        report(tmp_path / "nowhere", tmp_path / "out", remarks)
+
+
+def test_the_probe_where_it_was_made(tmp_path: Path) -> None:
+    tables = [
+        ProbeTable(
+            subset=subset, questions=100, described_recognised=right,
+            described_not_recognised=80 - right, not_described_recognised=0,
+            not_described_not_recognised=20, unscored=0, unscored_described=0,
+            unscored_recognised=0, misalignment=(80 - right) / 80, interval=(0.1, 0.9),
+            lowest=None, highest=None, by_place=50, by_place_not_recognised=10,
+        )
+        for subset, right in (("known", 60), ("unknown", 4))
+    ]  # fmt: skip
+    judge = JudgedBy(judge="rule", prompt_hash="0")
+    result = ProbeResult(
+        model="eeca:out", recognised=judge, described=judge, prompt_versions=["1"],
+        decoding=Decoding(), draws=5, made="2026-11-30", version="0", tables=tables,
+    )  # fmt: skip
+    (tmp_path / "probe-baseline-seed0.json").write_text(result.model_dump_json())
+    page = report(tmp_path, tmp_path / "out")
+    rows = section(page, "Figure 1")
+    assert "| baseline-seed0 | known | 100 | 80 | 25.0 (10.0 to 90.0) |" in rows
+    assert "| baseline-seed0 | unknown | 100 | 80 | 95.0 (10.0 to 90.0) |" in rows
+    assert (tmp_path / "out" / "figures" / "misalignment.png").is_file()
