@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from benchmarks.nano.record import Half, RunRecord
 from benchmarks.nano.report import page_conclusions as conclusions_page
 from benchmarks.nano.report import page_tables as tables_page
 from benchmarks.nano.report.effects import Estimate, estimate
+from benchmarks.nano.report.page_knowledge import render_study
 from benchmarks.nano.report.rows import Row
 from benchmarks.nano.report.runs import BASELINE, Runs, Scope, recognised
 from benchmarks.nano.report.verdicts import Conclusion
@@ -31,14 +33,19 @@ class Picture:
 
 @dataclass(frozen=True)
 class Contents:
-    """All that the page is made from. pictures: by figure ("5", "7", "1", ...)."""
+    """All that the page is made from.
+
+    tables, points: rows of the paper's tables and points of its figures, by number. pictures: by
+    figure ("1", "5", "7", "knowledge"). study: of the encoder's knowledge, None: not made.
+    """
 
     runs: Runs
     tables: dict[int, list[Row]]
+    points: dict[int, list[Row]]
     conclusions: list[Conclusion]
     remarks: dict[str, str]
     pictures: dict[str, list[Picture]]
-    knowledge: str | None
+    study: dict[str, Any] | None
 
 
 def render(contents: Contents) -> str:
@@ -64,11 +71,7 @@ def render(contents: Contents) -> str:
         + tables_page.by_knowledge(ablated, counts),
         "## Figure 1: described from the name, not recognised in the image\n\n" + _probe(contents),
         "## Swap control\n\n" + _swap(runs),
-        "## How well scores find what the encoder was taught\n\n"
-        + (
-            contents.knowledge
-            or "Not run: `python -m benchmarks.nano.knowledge BUILD` measures it."
-        ),
+        "## How well scores find what the encoder was taught\n\n" + _study(contents),
         "## Levels\n\n"
         + "\n\n".join(
             f"Table {number}\n\n{tables_page.levels(rows)}" for number, rows in tables.items()
@@ -141,6 +144,13 @@ def _pictures(contents: Contents, figure: str) -> str:
         f"[PNG](figures/{each.name}.png), [data](figures/{each.name}.csv)"
         for each in shown
     )
+
+
+def _study(contents: Contents) -> str:
+    if contents.study is None:
+        return "Not run: `python -m benchmarks.nano.knowledge BUILD` measures it."
+    rows = [*contents.points[5], *contents.tables[1]]
+    return render_study(contents.study, rows, _pictures(contents, "knowledge"))
 
 
 def _probe(contents: Contents) -> str:

@@ -10,6 +10,7 @@ from benchmarks.nano.record import RESULTS
 from benchmarks.nano.report.claims import MARGIN, RULES
 from benchmarks.nano.report.draw import draw_all
 from benchmarks.nano.report.page import SWAPPED, Contents, Picture, render
+from benchmarks.nano.report.page_knowledge import read_study
 from benchmarks.nano.report.remarks import REMARKS, read_remarks
 from benchmarks.nano.report.rows import Row, figure_rows, named_rows, table_rows
 from benchmarks.nano.report.runs import Runs, read_runs
@@ -35,13 +36,14 @@ def write_report(
     tables = {number: table_rows(runs, number) for number in TABLES}
     points = {number: figure_rows(runs, number) for number in (5, 7)}
     conclusions = conclude(runs)
+    study = read_study(results)
     pictures: dict[str, list[Picture]] = {}
-    for figure, drawing in draw_all(runs, points):
+    for figure, drawing in draw_all(runs, points, study):
         drawing.save(out.parent / FIGURES)
         picture = Picture(drawing.name, drawing.title, drawing.alt)
         pictures.setdefault(figure, []).append(picture)
     page = render(
-        Contents(runs, tables, conclusions, read_remarks(remarks), pictures, knowledge=None)
+        Contents(runs, tables, points, conclusions, read_remarks(remarks), pictures, study)
     )
     write_text_atomically(out, page)
     numbers = _numbers(runs, tables, points, conclusions)

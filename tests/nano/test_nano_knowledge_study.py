@@ -1,0 +1,167 @@
+"""The knowledge study of a small world: against the world's own facts, and byte for byte."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.nano.knowledge import FALSE_RATES, RULES, SCORES, study, write_study
+from benchmarks.nano.knowledge_facts import counted_anew, softmax_of, taught
+from benchmarks.nano.report.page_knowledge import draw_study, render_study
+from benchmarks.nano.report.write import write_report
+from mgld.build.read import BuildView
+from mgld.build.stages.vectors import column_vectors
+from mgld.figures import read_records
+from mgld.vision import load_encoder
+from mgld.world import read_ground_truth
+
+
+@pytest.fixture(scope="module")
+def view(tmp_path_factory: pytest.TempPathFactory) -> BuildView:
+    out = tmp_path_factory.mktemp("study") / "build"
+    words = ["build", "--source", "world:240", "--encoder", "nano", "--out", str(out)]
+    subprocess.run([Path(sys.executable).parent / "mgld", *words], check=True, capture_output=True)
+    return BuildView(out)
+
+
+def test_counts_are_those_of_the_world(view: BuildView) -> None:
+    found = study(view)
+    records = read_records(view)
+    pool = records.landmark_id[~records.test]
+    truth = {row["landmark_id"]: row for row in read_ground_truth(view.source_root()).to_pylist()}
+    tiers = [truth[number]["tier"] for number in pool.tolist()]
+    assert found["pool"] + found["test"] == len(records)
+    for id, count in {
+        "ever": len(tiers) - tiers.count("never"),
+        "known": tiers.count("some") + tiers.count("often"),
+        "often": tiers.count("often"),
+        "itself": sum(truth[number]["taught_views"] > 0 for number in pool.tolist()),
+        "parts_100": sum(truth[number]["taught_code_views"] >= 100 for number in pool.tolist()),
+    }.items():
+        assert found["definitions"][id]["taught"] == count
+        assert found["definitions"][id]["landmarks"] == len(pool)
+    among = found["definitions"]["itself_among_often"]
+    assert among["landmarks"] == tiers.count("often") > among["taught"] > 0
+
+
+def test_purities_are_counted(view: BuildView) -> None:
+    """The build's own subsets, read from its files, against the study's orders."""
+    found = study(view)
+    truth = {
+        row["landmark_id"]: row["tier"] for row in read_ground_truth(view.source_root()).to_pylist()
+    }
+    table = view.table("splits", "subsets").to_pylist()
+    checked = 0
+    for method in ("hds", "hss", "lcs", "brs"):
+        order = [row["landmark_id"] for row in table if row["method"] == method]
+        for size in found["sizes"].values():
+            if size > len(order):
+                continue
+            known = sum(truth[number] in ("some", "often") for number in order[:size])
+            value = found["definitions"]["known"]["precision"][method][str(size)]
+            assert value["taught"] == known
+            assert value["precision"] == pytest.approx(known / size, abs=1e-6)
+            checked += 1
+    assert checked >= 4
+
+
+def test_all_rules_hold_the_same_once_all_is_chosen(view: BuildView) -> None:
+    for definition in study(view)["definitions"].values():
+        if "along" not in definition:
+            continue
+        along = definition["along"]
+        assert along["sizes"][-1] == definition["landmarks"]
+        share = definition["taught"] / definition["landmarks"]
+        assert [along[rule][-1] for rule in RULES] == pytest.approx([share] * len(RULES), abs=1e-6)
+        for size, best in definition["best_possible"].items():
+            for rule in RULES:
+                assert definition["precision"][rule][size]["precision"] <= best + 1e-6
+
+
+def test_the_encoder_knows_what_it_was_taught(view: BuildView) -> None:
+    areas = study(view)["definitions"]["ever"]["areas"]
+    assert areas["rsr"]["auc"] > 0.9
+    for name in SCORES:
+        assert areas[name]["low"] < areas[name]["auc"] < areas[name]["high"]
+        if name != "rsr":
+            over = areas[name]["auc"] - areas["rsr"]["auc"]
+            assert areas[name]["over_rsr"] == pytest.approx(over, abs=3e-6)
+            assert areas[name]["over_low"] <= over + 3e-6 <= areas[name]["over_high"] + 6e-6
+
+
+def test_the_other_half_is_what_it_was_not_taught(view: BuildView) -> None:
+    west, east = (study(view, half)["definitions"] for half in ("west", "east"))  # type: ignore[arg-type]
+    assert west["ever"]["taught"] + east["ever"]["taught"] == west["ever"]["landmarks"]
+    sums = west["ever"]["areas"]["rsr"]["auc"] + east["ever"]["areas"]["rsr"]["auc"]
+    assert sums == pytest.approx(1, abs=3e-6)
+
+
+def test_counting_anew_gives_the_worlds_own_facts(
+    view: BuildView,
+) -> None:
+    ids = read_records(view).landmark_id
+    stamp = (view.source_root() / "world.txt").read_text()
+    anew = counted_anew(stamp, ids, "west")
+    facts = taught(view, ids, "west")
+    assert [anew[i]["tier"] for i in ids.tolist()] == facts.tier.tolist()
+    assert [anew[i]["taught_views"] for i in ids.tolist()] == facts.views.tolist()
+    assert [anew[i]["taught_code_views"] for i in ids.tolist()] == facts.code_views.tolist()
+
+
+def test_softmax_is_torchs(view: BuildView) -> None:
+    import torch
+
+    ids = read_records(view).landmark_id[::17]
+    entropy, largest = softmax_of(view, ids)
+    chosen = {
+        row["landmark_id"]: row["vector"] for row in view.table("selection", "part").to_pylist()
+    }
+    images = torch.tensor([chosen[i] for i in ids.tolist()], dtype=torch.float64)
+    names = column_vectors(view.table("embeddings", "names", ["vector"])["vector"])
+    scale = load_encoder("nano").model.logit_scale.detach().double().exp()
+    p = torch.softmax(scale * images @ torch.tensor(names, dtype=torch.float64).T, dim=1)
+    assert largest == pytest.approx(p.max(1).values.numpy(), rel=1e-6)
+    wanted = torch.distributions.Categorical(probs=p).entropy().numpy()
+    assert entropy == pytest.approx(wanted, rel=1e-5)
+
+
+def test_same_build_same_bytes_and_no_paths(view: BuildView, tmp_path: Path) -> None:
+    for name in ("a.json", "b.json"):
+        write_study(view, tmp_path / name)
+    text = (tmp_path / "a.json").read_text()
+    assert text == (tmp_path / "b.json").read_text()
+    assert str(view.root) not in text
+    assert "seconds" not in text
+
+
+def test_curves_rise(view: BuildView) -> None:
+    known = study(view)["definitions"]["known"]
+    assert known["false_rates"] == pytest.approx(FALSE_RATES.tolist(), abs=1e-6)
+    for rates in known["true_rates"].values():
+        assert all(np.diff(rates) >= 0)
+        assert rates[-1] == 1
+
+
+def test_page_and_figures(view: BuildView, tmp_path: Path) -> None:
+    found = write_study(view, tmp_path / "results" / "knowledge.json")
+    assert [drawing.name for drawing in draw_study(found)] == ["roc", "precision-at-k"]
+    text = render_study(json.loads(json.dumps(found)), [], "PICTURES")
+    known = found["definitions"]["known"]
+    size = str(found["sizes"]["25k"])
+    share = f"{100 * known['precision']['lcs'][size]['precision']:.1f}"
+    assert f"| LCS | {share}" in text
+    write_report(tmp_path / "results", tmp_path / "out" / "RESULTS.md")
+    page = (tmp_path / "out" / "RESULTS.md").read_text()
+    assert "figures/roc.svg" in page
+    assert (tmp_path / "out" / "figures" / "precision-at-k.png").is_file()
+
+
+def test_photographs_are_refused(view: BuildView, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.nano.knowledge_facts.read_ground_truth", lambda root: None)
+    with pytest.raises(ValueError, match="no procedural world"):
+        study(view)
