@@ -44,6 +44,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("mgld.cli.export:export", "Graded runs in formats that others share."),
     "push": ("mgld.cli.push:push", "Publish a build on the Hub, whole or not at all."),
     "report": ("mgld.cli.report:report", "Render the HTML report of a build or a graded run."),
+    "figures": (
+        "mgld.cli.figures:figures",
+        "Every figure of a build or a graded run: SVG, PNG, CSV.",
+    ),
 }
 
 

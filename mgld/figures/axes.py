@@ -22,6 +22,13 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def new_page(width: float, height: float) -> Figure:
+    """The same for a figure whose parts are placed by hand, in which nothing makes room."""
+    figure = new_figure(width, height)
+    figure.set_layout_engine("none")
+    return figure
+
+
 def rank_ticks(count: int) -> list[int]:
     """1, 10, 100, ... below `count`, and `count` itself, without crowding its neighbour."""
     ticks = [10**k for k in range(12) if 10**k < count]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -83,9 +83,8 @@ def category_table(
     others)"; records without a label are the last row, "(no label)", however many they are. Columns
     add up to M and to the subsets' sizes.
     """
-    given = Counter(text for text in label if text is not None)
-    order = sorted(given.items(), key=lambda item: (-item[1], item[0]))
-    kept = [text for text, _ in order[:top]]
+    order = by_frequency(label)
+    kept = order[:top]
     rows = [*kept, OTHER] if len(order) > top else [*kept]
     place: dict[str | None, int] = {text: k for k, text in enumerate(kept)}
     if None in label:
@@ -100,3 +99,9 @@ def category_table(
             for name, mask in masks.items()
         }
     )
+
+
+def by_frequency(label: Iterable[str | None]) -> list[str]:
+    """The labels that occur, the most frequent first, ties by name; None is no label."""
+    given = Counter(text for text in label if text is not None)
+    return sorted(given, key=lambda text: (-given[text], text))

@@ -29,10 +29,13 @@ VERMILLION = "#d55e00"
 ORANGE = "#e69f00"
 SKY = "#56b4e9"
 PURPLE = "#b5648f"
+VIOLET = "#8c66ff"
+OLIVE = "#6f6132"
 GREY = "#84909c"
 
 METHODS = ("hds", "hss", "lcs", "brs")
 METHOD_COLOUR = {"hds": BLUE, "hss": GREEN, "lcs": VERMILLION, "brs": PURPLE}
+METHOD_MARK = {"hds": "o", "hss": "^", "lcs": "s", "brs": "D"}
 METHOD_RULE = {
     "hds": "highest RSR",
     "hss": "highest Sim",
@@ -43,6 +46,19 @@ METHOD_RULE = {
 # How often a world's encoder was taught a landmark: unknown is vermillion, well known is blue.
 TIERS = ("never", "rare", "some", "often")
 TIER_COLOUR = {"never": VERMILLION, "rare": ORANGE, "some": SKY, "often": BLUE}
+
+# Categories of one figure, most frequent first: colour and marker. Every two colours differ by 14
+# (CIE76) or more for normal and for red-, green- and blue-blind eyes; the markers say it again.
+CATEGORY_MARKS = (
+    (BLUE, "o"),
+    (VERMILLION, "s"),
+    (GREEN, "^"),
+    (ORANGE, "D"),
+    (VIOLET, "v"),
+    (SKY, "P"),
+    (OLIVE, "X"),
+    (PURPLE, "h"),
+)
 
 WIDE = 8.0  # inches: a figure across a page of about 1,000 px
 NARROW = 3.7  # inches: the same figure on a phone
@@ -90,7 +106,11 @@ _RC: dict[str, Any] = {
 @contextmanager
 def style(salt: str = "mgld") -> Iterator[None]:
     """Matplotlib's settings while a figure is drawn or saved; `salt` makes SVG ids repeatable."""
+    import warnings
+
     from matplotlib import rc_context
 
-    with rc_context({**_RC, "svg.hashsalt": salt}):
+    with rc_context({**_RC, "svg.hashsalt": salt}), warnings.catch_warnings():
+        # Names are in any script: a PNG has boxes for what its font has not, an SVG has the text.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         yield

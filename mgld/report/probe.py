@@ -44,10 +44,14 @@ def write_probe_report(folder: str | Path, out: str | Path) -> None:
 
 def write_probe_figures(folder: str | Path, into: str | Path) -> list[Path]:
     """Write every figure of a finished probe as SVG, PNG and CSV into `into`; the files written."""
-    tables = read_probe(Path(folder)).result.tables
+    return [path for drawing in draw_probe(Path(folder)) for path in drawing.save(Path(into))]
+
+
+def draw_probe(folder: Path) -> list[Drawing]:
+    """Every figure of a finished probe: the rates, and each subset's table."""
+    tables = read_probe(folder).result.tables
     drawings = [draw_misalignment(tables)]
-    drawings += [draw_probe_table(table, number=k) for k, table in enumerate(tables)]
-    return [path for drawing in drawings for path in drawing.save(Path(into))]
+    return drawings + [draw_probe_table(table, number=k) for k, table in enumerate(tables)]
 
 
 def _context(found: Probed) -> dict[str, Any]:

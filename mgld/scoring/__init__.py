@@ -4,6 +4,7 @@ Definitions: docs/definitions.md; paper, section 3.2. Importing this package imp
 nothing heavier: torch and faiss are imported by the backends that use them.
 """
 
+from mgld.scoring.dispersion import Dispersion, measure_dispersion
 from mgld.scoring.exact import exact_sim, float32_error_bound
 from mgld.scoring.scores import Scores, rsr_of_rank
 from mgld.scoring.sim_rsr import BACKENDS, NameScorer, sim_rsr
@@ -14,6 +15,7 @@ from mgld.scoring.subsets import METHODS, percentiles, select
 __all__ = [
     "BACKENDS",
     "METHODS",
+    "Dispersion",
     "NameScorer",
     "Scores",
     "Splits",
@@ -23,6 +25,7 @@ __all__ = [
     "default_test_size",
     "exact_sim",
     "float32_error_bound",
+    "measure_dispersion",
     "parse_config_name",
     "percentiles",
     "rsr_of_rank",

@@ -6,7 +6,17 @@ import sys
 import pytest
 
 HEAVY = ("torch", "faiss", "datasets", "openai", "open_clip", "transformers", "pyarrow", "numpy")
-HEAVY += ("pandas", "matplotlib", "PIL", "ray", "deepspeed", "pydantic", "huggingface_hub")
+HEAVY += (
+    "pandas",
+    "matplotlib",
+    "sklearn",
+    "scipy",
+    "PIL",
+    "ray",
+    "deepspeed",
+    "pydantic",
+    "huggingface_hub",
+)
 
 SCRIPT = """
 import sys
@@ -46,6 +56,7 @@ def test_help_imports_nothing_heavy() -> None:
         "score",
         "encoder",
         "report",
+        "figures",
         "answer",
         "probe",
         "push",

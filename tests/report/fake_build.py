@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from mgld.annotate import load_annotator
 from mgld.build.config import BuildConfig, save_config
 from mgld.build.manifest import BuildFacts, FileEntry, Manifest, ShardEntry
+from mgld.build.stages.vectors import vector_column
 from mgld.gldv2 import decode_image, find_archives, iter_images, read_catalog
 from mgld.gldv2.decode import ImageError
 from mgld.keyed import generator
@@ -47,7 +48,10 @@ def fake_build(source: Path, root: Path, *, encoder: str = "nano") -> Path:
         for row in catalog.landmarks.to_pylist()
     ]  # fmt: skip
     for stage in ("selection", "qa", "entities", "scores"):
-        _write(root, stage, "part-00000", pa.Table.from_pylist([row[stage] for row in rows]))
+        table = pa.Table.from_pylist([row[stage] for row in rows])
+        if stage == "selection":
+            table = table.append_column("vector", _vectors(table))
+        _write(root, stage, "part-00000", table)
     _splits(root, [row["scores"] | {"name": row["name"]} for row in rows])
 
     found = {image["image_id"]: image["status"] for image in images}
@@ -61,6 +65,11 @@ def fake_build(source: Path, root: Path, *, encoder: str = "nano") -> Path:
         files={"selection/part-00000.parquet": FileEntry(sha256="", bytes=0)},
         counts={"image": dict(statuses)},
     )  # fmt: skip
+    manifest.stage("catalog").shards["tables"] = ShardEntry(
+        inputs="", settings="", environment="", rows=len(rows),
+        files={"catalog/landmarks.parquet": FileEntry(sha256="", bytes=0)},
+        counts=catalog.counts(),
+    )  # fmt: skip
     manifest.save(root)
     save_config(BuildConfig(source=str(source), encoder=encoder), root)
     return root
@@ -69,6 +78,14 @@ def fake_build(source: Path, root: Path, *, encoder: str = "nano") -> Path:
 def _write(root: Path, stage: str, name: str, table: pa.Table) -> None:
     (root / stage).mkdir(parents=True, exist_ok=True)
     pq.write_table(table, root / stage / f"{name}.parquet")
+
+
+def _vectors(selection: pa.Table) -> pa.Array:
+    """A random unit vector for each landmark that has an image."""
+    missing = np.array([status != "ok" for status in selection["status"].to_pylist()])
+    vectors = np.random.default_rng(0).normal(size=(len(missing), 8))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vector_column(vectors.astype(np.float32), missing)
 
 
 def _read_images(source: Path, landmark_of: dict[str, int]) -> list[dict[str, object]]:
