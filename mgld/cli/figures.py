@@ -26,8 +26,11 @@ def figures(folder: Path, out: Path, judge: str | None) -> None:
     mgld figures out/build --out out/figures
     mgld figures runs/a --judge rule --out out/figures
     """
+    from mgld.report.evaluation_read import is_run
     from mgld.report.figure_files import NotDrawn, draw_folder
 
+    if judge is not None and not is_run(folder):
+        raise click.UsageError(f"--judge is for runs, and {folder} is none")
     lacking = []
     for each in draw_folder(folder, judge):
         if isinstance(each, NotDrawn):

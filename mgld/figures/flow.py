@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -73,9 +74,9 @@ class Flow:
         """`word` in pieces that fit, of one letter at least."""
         pieces = []
         while word and self.width(word, bold=bold) > width:
-            fits = len(word) - 1
-            while fits > 1 and self.width(word[:fits], bold=bold) > width:
-                fits -= 1
+            fits = bisect_right(
+                range(1, len(word)), width, key=lambda k: self.width(word[:k], bold=bold)
+            )
             pieces.append(word[: max(fits, 1)])
             word = word[max(fits, 1) :]
         return [*pieces, word] if word else pieces

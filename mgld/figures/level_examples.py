@@ -66,18 +66,20 @@ def draw_level_examples(examples: Sequence[LevelExample], *, width: float = WIDE
     order = [level for level in LEVEL_COLOUR if level in {each.level for each in examples}]
     shown = sorted(examples, key=lambda each: order.index(each.level))
     wide = width > 5
-    columns = max(len(shown), 1) if wide else 1
+    columns = len(LEVEL_COLOUR) if wide else 1
     column = (width - _MARGIN * (columns + 1)) / columns
+    # As high as the highest picture, so that names stand at one height.
+    side = column * max((_shape(each) for each in shown), default=1.0) if wide else 1.35
     with style("level-examples"):
         size = 6.6 if wide else 8.0
         # Heights are known only when the text is laid out: first on a page that is not kept.
         draft = new_page(width, 10)
-        heights = [_example(draft, each, 0, 0, column, size, wide) for each in shown]
+        heights = [_example(draft, each, 0, 0, column, size, side, wide) for each in shown]
         total = (max(heights, default=1) if wide else sum(heights) + 0.2 * len(heights)) + 0.2
         figure = new_page(width, total)
         x, y = _MARGIN, _MARGIN
         for each, height in zip(shown, heights, strict=True):
-            _example(figure, each, x, y, column, size, wide)
+            _example(figure, each, x, y, column, size, side, wide)
             if wide:
                 x += column + _MARGIN
             else:
@@ -114,17 +116,34 @@ def _alt(each: LevelExample) -> str:
     )
 
 
+def _shape(each: LevelExample) -> float:
+    """Height of its picture by the width of a square that it fills."""
+    if each.picture is None:
+        return 0.6
+    high, wide = each.picture.shape[:2]
+    return min(1.0, float(high / wide))
+
+
 def _example(
-    figure: Figure, each: LevelExample, x: float, top: float, column: float, size: float, wide: bool
+    figure: Figure,
+    each: LevelExample,
+    x: float,
+    top: float,
+    column: float,
+    size: float,
+    side: float,
+    wide: bool,
 ) -> float:
-    """Draw one example with its corner at (x, top) in inches; the height it takes."""
+    """Draw one example with its corner at (x, top) in inches; the height it takes.
+
+    size: of letters; side: inches that its picture has, in height and, when narrow, in width.
+    """
     colour = LEVEL_COLOUR[each.level]
     head, small = Flow(figure, size + 1.6), Flow(figure, size - 0.8)
-    side = column if wide else 1.35
     _bar(figure, colour, x, top, column)
     y = top + 0.09
     y += head.draw(head.lines([(level_words(each.level), True)], column), x, y) + 0.05
-    picture(figure, each.picture, x, y, side)
+    picture(figure, each.picture, x, y, column if wide else side, side)
     below = y + side + 0.06
     at, room = (x, column) if wide else (x + side + 0.1, column - side - 0.1)
     if wide:
@@ -164,7 +183,7 @@ def _answer(
 
 
 def shortened(said: ShownAnswer, longest: int = LONGEST) -> tuple[str, str, str]:
-    """Before, words, after: at most about `longest` letters, the words in the middle kept whole.
+    """Before, words, after: at most about `longest` letters, of which the words are kept first.
 
     What is left out on either side is an ellipsis; it is cut at a blank where one is near.
     """
@@ -172,6 +191,7 @@ def shortened(said: ShownAnswer, longest: int = LONGEST) -> tuple[str, str, str]
     before, words, after = (
         " ".join(f".{text}.".split())[1:-1] for text in (said.before, said.words, said.after)
     )
+    words = _end(words, longest)
     room = max(longest - len(words), 40)
     keep_after = min(len(after), max(room // 2, room - len(before)))
     keep_before = min(len(before), room - keep_after) if words else len(before)

@@ -15,15 +15,20 @@ if TYPE_CHECKING:
 
 
 def picture(
-    figure: Figure, pixels: npt.NDArray[np.uint8] | None, x: float, y: float, side: float
+    figure: Figure,
+    pixels: npt.NDArray[np.uint8] | None,
+    x: float,
+    y: float,
+    width: float,
+    height: float,
 ) -> Axes:
-    """Show uint8 [height, width, 3] whole, in a square of `side` inches.
+    """Show uint8 [height, width, 3] whole, as large as `width` x `height` inches let it.
 
-    x, y: its upper left corner, in inches from that of the figure. None is an empty frame that says
-    so. Gives the axes it is in.
+    x, y: the upper left corner of that place, in inches from that of the figure. None is an empty
+    frame that says so. Gives the axes it is in.
     """
     wide, high = figure.get_size_inches()
-    axis = figure.add_axes((x / wide, 1 - (y + side) / high, side / wide, side / high))
+    axis = figure.add_axes((x / wide, 1 - (y + height) / high, width / wide, height / high))
     axis.set_xticks([])
     axis.set_yticks([])
     axis.grid(visible=False)

@@ -30,12 +30,10 @@ def draw_folder(folder: Path, judge: str | None = None) -> Iterator[Drawing | No
     """Draw all that a build, a graded run or a probe supports, and say what it does not.
 
     judge: of a run: whose verdicts; None: the only one's. FileNotFoundError where the folder is
-    none of these; ValueError for a run without metrics and for a damaged file; LackingError never.
+    none of these; ValueError for a run without metrics and for a damaged file.
     """
     if is_run(folder):
         return _of_run(folder, judge)
-    if judge is not None:
-        raise ValueError(f"--judge is for runs, and {folder} is none")
     return _of_probe(folder) if is_probe(folder) else _of_build(folder)
 
 
@@ -52,7 +50,8 @@ def _of_build(folder: Path) -> Iterator[Drawing | NotDrawn]:
             yield NotDrawn(name, str(error))
         except FileNotFoundError as error:
             yield NotDrawn(name, f"a stage that has not run: {error}")
-    yield NotDrawn("levels, level-examples", "answers of a model: the folder of a graded run")
+    for name in ("levels", "level-examples"):
+        yield NotDrawn(name, "answers of a model: the folder of a graded run")
     for name, needs in _NO_FOLDER.items():
         yield NotDrawn(name, needs)
 
@@ -86,5 +85,6 @@ def _of_probe(folder: Path) -> Iterator[Drawing | NotDrawn]:
     from mgld.report.probe import draw_probe
 
     yield from draw_probe(folder)
-    yield NotDrawn("levels, level-examples", "the folder of a graded run")
+    for name in ("levels", "level-examples"):
+        yield NotDrawn(name, "the folder of a graded run")
     yield NotDrawn("what the dataset holds", "the folder of a build")

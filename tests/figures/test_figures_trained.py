@@ -99,7 +99,8 @@ def test_lines_are_methods_and_points_the_rest():
 
 
 ROBUSTNESS = [
-    ("mu_e", 7.32, 0, 0.15), ("mu_e", 7.32, 1, 0.16), ("mu_e", 1.0, 0, 0.14), ("mu_e", 1.0, 1, 0.13),
+    ("mu_e", 7.32, 0, 0.15), ("mu_e", 7.32, 1, 0.16),
+    ("mu_e", 1.0, 0, 0.14), ("mu_e", 1.0, 1, 0.13),
     ("theta", 0.5, 0, 0.15), ("theta", 0.0, 0, 0.12), ("hr_tokens", 128, 0, 0.15),
 ]  # fmt: skip
 DEFAULTS = {"mu_e": 7.32, "theta": 0.5, "hr_tokens": 128}
