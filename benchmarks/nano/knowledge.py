@@ -63,12 +63,17 @@ class Pool:
         return [self.records.name[row] for row in self.inside]
 
 
-def study(view: BuildView, half: Half = "west") -> dict[str, Any]:
-    """All of it, as it is written. FileNotFoundError: the build is not complete; ValueError: its
-    source is no procedural world, so that no one knows what was taught.
-    """  # fmt: skip
+def study(
+    view: BuildView, half: Half = "west", sizes: dict[str, int] | None = None
+) -> dict[str, Any]:
+    """All of it, as it is written.
+
+    sizes: of subsets, by the paper's; None: those of the preset `nano` that the pool can fill.
+    FileNotFoundError: the build is not complete. ValueError: its source is no procedural world, so
+    that no one knows what was taught.
+    """
     pool = _pool(view, half)
-    sizes = budgets(len(pool.inside))
+    sizes = budgets(len(pool.inside)) if sizes is None else sizes
     orders = {rule: _order(pool, rule, view.config.seed) for rule in RULES}
     found: dict[str, Any] = {
         "encoder": view.config.encoder,
@@ -215,9 +220,11 @@ def _rounded(value: Any) -> Any:
     return [_rounded(each) for each in value] if isinstance(value, list) else value
 
 
-def write_study(view: BuildView, out: Path, half: Half = "west") -> dict[str, Any]:
+def write_study(
+    view: BuildView, out: Path, half: Half = "west", sizes: dict[str, int] | None = None
+) -> dict[str, Any]:
     """Write the study of a build to `out`; what `study` gives."""
-    found = study(view, half)
+    found = study(view, half, sizes)
     write_text_atomically(out, json.dumps(found, indent=1, allow_nan=False) + "\n")
     return found
 

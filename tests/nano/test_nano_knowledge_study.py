@@ -11,20 +11,23 @@ import numpy as np
 import pytest
 
 from benchmarks.nano.knowledge import FALSE_RATES, RULES, SCORES, study, write_study
-from benchmarks.nano.knowledge_facts import counted_anew, softmax_of, taught
+from benchmarks.nano.knowledge_facts import PAPER_SIZES, budgets, counted_anew, softmax_of, taught
 from benchmarks.nano.report.page_knowledge import draw_study, render_study
 from benchmarks.nano.report.write import write_report
+from eeca_ref.recipes.composing import compose
 from mgld.build.read import BuildView
 from mgld.build.stages.vectors import column_vectors
 from mgld.figures import read_records
 from mgld.vision import load_encoder
 from mgld.world import read_ground_truth
 
+SIZES = {"25k": 20, "50k": 40}
+
 
 @pytest.fixture(scope="module")
 def view(tmp_path_factory: pytest.TempPathFactory) -> BuildView:
     out = tmp_path_factory.mktemp("study") / "build"
-    words = ["build", "--source", "world:240", "--encoder", "nano", "--out", str(out)]
+    words = ["build", "--source", "world:150", "--encoder", "nano", "--out", str(out)]
     subprocess.run([Path(sys.executable).parent / "mgld", *words], check=True, capture_output=True)
     return BuildView(out)
 
@@ -51,7 +54,7 @@ def test_counts_are_those_of_the_world(view: BuildView) -> None:
 
 def test_purities_are_counted(view: BuildView) -> None:
     """The build's own subsets, read from its files, against the study's orders."""
-    found = study(view)
+    found = study(view, sizes=SIZES)
     truth = {
         row["landmark_id"]: row["tier"] for row in read_ground_truth(view.source_root()).to_pylist()
     }
@@ -70,8 +73,18 @@ def test_purities_are_counted(view: BuildView) -> None:
     assert checked >= 4
 
 
+def test_budgets_are_those_of_the_preset_that_fit() -> None:
+    sizes = [
+        int(compose(f"nano/fig5_hds_{name}")["data"]["source"]["config"].removeprefix("hds"))
+        for name in PAPER_SIZES
+    ]
+    assert list(budgets(10**6).values()) == sizes
+    assert list(budgets(sizes[1])) == ["25k", "50k"]
+    assert budgets(1) == {}
+
+
 def test_all_rules_hold_the_same_once_all_is_chosen(view: BuildView) -> None:
-    for definition in study(view)["definitions"].values():
+    for definition in study(view, sizes=SIZES)["definitions"].values():
         if "along" not in definition:
             continue
         along = definition["along"]
@@ -148,7 +161,7 @@ def test_curves_rise(view: BuildView) -> None:
 
 
 def test_page_and_figures(view: BuildView, tmp_path: Path) -> None:
-    found = write_study(view, tmp_path / "results" / "knowledge.json")
+    found = write_study(view, tmp_path / "results" / "knowledge.json", sizes=SIZES)
     assert [drawing.name for drawing in draw_study(found)] == ["roc", "precision-at-k"]
     text = render_study(json.loads(json.dumps(found)), [], "PICTURES")
     known = found["definitions"]["known"]
