@@ -113,6 +113,16 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     assert {each.verdict for each in concluded(tmp_path / "empty").values()} == {"not run"}
 
 
+def test_one_setting_of_several_must_differ_by_more_than_chance(tmp_path: Path) -> None:
+    """Of four values one is off: on its own interval just so, or by far."""
+    write_all(tmp_path, every_row(0.2, **{"fig7_theta_0.9": 0.215}), luck=0.6)
+    found = concluded(tmp_path)["robust_theta"]
+    assert [part.verdict for part in found.parts].count("not reproduced") == 1
+    assert found.verdict == "undecided in miniature"
+    write_all(tmp_path, {"fig7_theta_0.9": 0.24}, luck=0.6)
+    assert concluded(tmp_path)["robust_theta"].verdict == "not reproduced"
+
+
 def test_seeds_that_do_not_meet_are_not_compared(tmp_path: Path) -> None:
     write_all(tmp_path, {"table3_l_e": 0.2}, seeds=range(2))
     write_all(tmp_path, {"table3_hr_branch": 0.2}, seeds=range(2, 4))

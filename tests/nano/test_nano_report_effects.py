@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks.nano.report.effects import estimate, paired_p, t_quantile
+from benchmarks.nano.report.effects import estimate, paired_p, share, t_quantile, widened
+from mgld.evaluate.intervals import wilson
 
 
 @pytest.mark.parametrize(
@@ -104,6 +105,62 @@ def test_unscored_landmarks_are_left_out_and_counted() -> None:
     assert found.effect == pytest.approx(0.5)
     assert estimate(np.full((2, 4), np.nan), seeds=[0, 1], clusters=range(4)) is None
     assert estimate(np.empty((0, 4)), seeds=[], clusters=range(4)) is None
+
+
+def test_share_is_wilsons_where_all_seeds_agree() -> None:
+    """One answer for each landmark, in as many copies as seeds: the interval of 200 answers."""
+    answers = np.zeros((1, 200))
+    answers[:, :30] = 1
+    for seeds in (1, 5):
+        found = share(
+            estimate(answers.repeat(seeds, axis=0), seeds=range(seeds), clusters=range(200))
+        )
+        assert found is not None
+        low, high = wilson(0.15, 200)
+        assert found.low == pytest.approx(low, abs=2e-3)
+        assert found.high == pytest.approx(high, abs=2e-3)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_share_of_nothing_or_all_has_width(value: float) -> None:
+    found = share(estimate(np.full((5, 300), value), seeds=range(5), clusters=range(300)))
+    assert found is not None
+    assert (found.low, found.high) == pytest.approx(wilson(value, 300))
+    assert found.high - found.low > 0.01
+    assert share(None) is None
+
+
+def test_share_covers_also_where_seeds_differ() -> None:
+    draw = np.random.default_rng(8)
+    inside = 0
+    for _ in range(300):
+        p = np.clip(0.1 + draw.normal(0, 0.03, (5, 1)) + draw.normal(0, 0.05, (1, 150)), 0, 1)
+        found = share(
+            estimate((draw.random((5, 150)) < p) * 1.0, seeds=range(5), clusters=range(150))
+        )
+        assert found is not None
+        inside += found.low <= 0.1005 <= found.high
+    assert 0.91 <= inside / 300 <= 1
+
+
+def test_where_nothing_differs_the_rule_of_three() -> None:
+    found = estimate(np.zeros((3, 300)), seeds=range(3), clusters=range(300))
+    assert found is not None
+    assert (found.low, found.high) == pytest.approx((-0.01, 0.01))
+
+
+def test_widened_for_several_comparisons() -> None:
+    found = estimate(
+        crossed(5, 5000, 0.0, np.random.default_rng(4)), seeds=range(5), clusters=range(5000)
+    )
+    assert found is not None
+    assert widened(found, 1) == pytest.approx((found.low, found.high))
+    low, high = widened(found, 4)
+    # normal quantiles at 1 - 0.05 / 8 and at 0.975
+    assert (high - found.effect) / (found.high - found.effect) == pytest.approx(
+        2.4977 / 1.95996, abs=0.05
+    )
+    assert high - found.effect == pytest.approx(found.effect - low)
 
 
 def test_bootstrap_is_keyed_and_near() -> None:

@@ -103,6 +103,23 @@ def test_json_says_what_the_page_says(whole: tuple[Path, Path]) -> None:
     assert row["gain"]["relative"]["low"] < 1.8 < row["gain"]["relative"]["high"]
 
 
+def test_which_machine_made_what(whole: tuple[Path, Path]) -> None:
+    page = (whole[1] / "RESULTS.md").read_text()
+    runs = section(page, "Runs and machines")
+    found = read_runs(whole[0]).records
+    assert f"All {len(found)} runs" in runs
+    assert line(runs, "west: table3_l_h")[1:] == ["hss" + found_size(whole[0]), SEEDS, "81"]
+
+
+SEEDS = "0, 1, 2, 3, 4 on machine 1"
+
+
+def found_size(results: Path) -> str:
+    """Of the subset that stands for 50k."""
+    (run, *_) = read_runs(results).of("table3_l_h").values()
+    return (run.subset or "").removeprefix("hss")
+
+
 def test_same_records_same_bytes(whole: tuple[Path, Path], tmp_path: Path) -> None:
     report(whole[0], tmp_path)
     files = sorted(path.relative_to(whole[1]) for path in whole[1].rglob("*") if path.is_file())

@@ -25,7 +25,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from mgld.evaluate.intervals import CONFIDENCE, cluster_codes, cluster_sums
+from mgld.evaluate.intervals import CONFIDENCE, Z, cluster_codes, cluster_sums, wilson
 from mgld.evaluate.paired import sign_flip_p
 from mgld.keyed import generator
 from mgld.schema import Record
@@ -90,6 +90,9 @@ def estimate(
     by_seed = v @ weights
     mean, (var_seeds, var_landmarks), df = _variances(v, weights, members, codes)
     reach = t_quantile((1 + CONFIDENCE) / 2, df) * math.sqrt(var_seeds + var_landmarks)
+    if var_landmarks == 0:
+        # Nothing varies: as far as values in steps of 1 could differ elsewhere (rule of three).
+        reach += sum(3 / len(set(codes[member].tolist())) for member in members)
     return Estimate(
         effect=mean,
         low=mean - reach,
@@ -102,6 +105,34 @@ def estimate(
         se_landmarks=math.sqrt(var_landmarks),
         df=df,
         bootstrap=None if key is None else _bootstrap(v, members, signs, codes, key),
+    )
+
+
+def share(found: Estimate | None) -> Estimate | None:
+    """The same for the mean of values of 0 and 1: Wilson's interval, which stays within them.
+
+    On the number of landmarks that would tell as much as the variance says; where all are equal, on
+    all of them.
+    """
+    if found is None:
+        return None
+    p = found.effect
+    variance = found.se_seeds**2 + found.se_landmarks**2
+    n = float(found.landmarks)
+    if variance > 0:
+        wider = t_quantile((1 + CONFIDENCE) / 2, found.df) / Z
+        n = max(1.0, p * (1 - p) / (variance * wider**2))
+    low, high = wilson(p, n)
+    return found.model_copy(update={"low": low, "high": high})
+
+
+def widened(found: Estimate, comparisons: int) -> tuple[float, float]:
+    """The interval for one of several comparisons, by Bonferroni: at 1 - 5 % / their number."""
+    tail = (1 - CONFIDENCE) / 2
+    factor = t_quantile(1 - tail / comparisons, found.df) / t_quantile(1 - tail, found.df)
+    return (
+        found.effect + factor * (found.low - found.effect),
+        found.effect + factor * (found.high - found.effect),
     )
 
 

@@ -3,56 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-
-from benchmarks.nano.record import Half, RunRecord
 from benchmarks.nano.report import page_conclusions as conclusions_page
 from benchmarks.nano.report import page_tables as tables_page
-from benchmarks.nano.report.effects import Estimate, estimate
-from benchmarks.nano.report.page_knowledge import render_study
-from benchmarks.nano.report.rows import Row
-from benchmarks.nano.report.runs import BASELINE, Runs, Scope, recognised
+from benchmarks.nano.report.contents import Contents
+from benchmarks.nano.report.page_sections import (
+    machines_section,
+    pictures_of,
+    probe_section,
+    sizes_line,
+    study_section,
+    swap_section,
+    tokens_line,
+)
 from benchmarks.nano.report.verdicts import Conclusion
-from benchmarks.nano.report.words import details, mean_of, percent, table
-
-SWAPPED = (BASELINE, "table1_brs_50k", "table1_lcs_50k", "table1_hds_50k")
-_SWAP_WORDS = {BASELINE: "baseline"}
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure as the page shows it."""
-
-    name: str
-    title: str
-    alt: str
-
-
-@dataclass(frozen=True)
-class Contents:
-    """All that the page is made from.
-
-    tables, points: rows of the paper's tables and points of its figures, by number. pictures: by
-    figure ("1", "5", "7", "knowledge"). study: of the encoder's knowledge, None: not made.
-    """
-
-    runs: Runs
-    tables: dict[int, list[Row]]
-    points: dict[int, list[Row]]
-    conclusions: list[Conclusion]
-    remarks: dict[str, str]
-    pictures: dict[str, list[Picture]]
-    study: dict[str, Any] | None
+from benchmarks.nano.report.words import details, mean_of
 
 
 def render(contents: Contents) -> str:
     """The page as Markdown."""
     runs, tables = contents.runs, contents.tables
     counts = {scope: int(runs.scope(scope).sum()) for scope in ("known", "rare", "unknown")}
-    ablated = [*tables[1], *tables[3], *(row for row in tables[4] if not row.is_baseline)]
     sections = [
         _head(contents),
         "## Table 1: which data\n\n"
@@ -63,21 +34,28 @@ def render(contents: Contents) -> str:
         _conclusions(contents),
         "## Table 2: entities in the question\n\n" + tables_page.table_2(tables[2]),
         "## Table 4: EECA on three selections\n\n" + tables_page.table_4(tables[4]),
-        "## Figure 5: accuracy against data size\n\n" + _pictures(contents, "5"),
-        "## Figure 7: robustness\n\n" + _pictures(contents, "7"),
+        f"## Figure 5: accuracy against data size\n\n{sizes_line()}\n\n"
+        + pictures_of(contents, "5"),
+        f"## Figure 7: robustness\n\n{tokens_line()}\n\n" + pictures_of(contents, "7"),
         "## What the encoder knew\n\n"
         "The same rows over test landmarks whose names the encoder was taught sometimes or often "
         "(VE-Known), rarely, and never (VE-Unknown: no syllable of the name was ever shown).\n\n"
-        + tables_page.by_knowledge(ablated, counts),
-        "## Figure 1: described from the name, not recognised in the image\n\n" + _probe(contents),
-        "## Swap control\n\n" + _swap(runs),
-        "## How well scores find what the encoder was taught\n\n" + _study(contents),
+        + tables_page.by_knowledge([*tables[1], *tables[3]], counts)
+        + "\n\n"
+        + details(
+            "The same for Table 4",
+            tables_page.by_knowledge([row for row in tables[4] if not row.is_baseline], counts),
+        ),
+        "## Figure 1: described from the name, not recognised in the image\n\n"
+        + probe_section(contents),
+        "## Swap control\n\n" + swap_section(runs),
+        "## How well scores find what the encoder was taught\n\n" + study_section(contents),
         "## Levels\n\n"
         + "\n\n".join(
             f"Table {number}\n\n{tables_page.levels(rows)}" for number, rows in tables.items()
         ),
         _method(contents),
-        _machines(runs.records),
+        machines_section(runs.records),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -88,6 +66,7 @@ def _head(contents: Contents) -> str:
     done = sum(bool(row.seeds) for row in rows)
     marks = runs.landmarks()
     test = f"{len(marks):,} test landmarks" if marks else "no test landmarks yet"
+    rest = "" if done == len(rows) else '; the others say "not run"'
     baseline = contents.tables[3][0].accuracy
     lines = [
         "# The paper in miniature",
@@ -97,10 +76,10 @@ def _head(contents: Contents) -> str:
         "trainer and grader. So what the encoder knows is a fact here, not an inference. Numbers "
         "of a miniature say whether an effect is there and which way it goes, not how large it is "
         "at full size.",
-        f"{done} of {len(rows)} rows of Tables 1 to 4 have been run, on {test}; the rest says "
-        '"not run". Accuracy is strongly known + known, in percent, of five answers graded by the '
-        'rule judge; "here" is the miniature, and brackets after a number are its 95 % interval '
-        "over seeds and landmarks.",
+        f"{done} of {len(rows)} rows of Tables 1 to 4 have been run, on {test}{rest}. Accuracy is "
+        "strongly known + known, in percent, of five answers graded by the rule judge; "
+        '"here" is the miniature, and brackets after a number are its 95 % interval over seeds and '
+        "landmarks.",
         f"Baseline (before the landmark data): {mean_of(baseline)} % here, 8.68 % in the paper.",
         conclusions_page.headline(contents.conclusions),
     ]
@@ -111,14 +90,17 @@ def _conclusions(contents: Contents) -> str:
     found = contents.conclusions
     parts = [
         "## Conclusions",
-        "Differences of accuracy in points. The paper's intervals are ours, from its counts, as if "
-        "each row had been asked different questions, and of one training each.",
+        "Differences of accuracy in points; of several comparisons the mean, unless each must hold "
+        "and is shown. The paper's intervals are ours, from its counts, as if each row had been "
+        "asked different questions, and of one training each.",
         conclusions_page.conclusions_table(found),
         "A verdict is what the interval here says by a rule that was written down before "
         "([claims.py](report/claims.py)):",
         conclusions_page.rules(),
-        "Otherwise: undecided in miniature, as it is with fewer than two seeds. Intervals are not "
-        "widened for the number of claims. " + _by_the_same_rule(found),
+        "Otherwise: undecided in miniature, as it is with fewer than two seeds. Where each of "
+        "several comparisons must hold, one that does not counts against the claim only if it does "
+        "not on an interval widened for their number (Bonferroni). Intervals are not widened for "
+        "the number of claims. " + _by_the_same_rule(found),
         conclusions_page.parts_table(found),
         "### Why that might be",
         conclusions_page.remarks_list(found, contents.remarks) or "Nothing is written yet.",
@@ -132,76 +114,6 @@ def _by_the_same_rule(found: Sequence[Conclusion]) -> str:
     return (
         f"By the same rules the paper's own printed numbers bear out {kept} of the "
         f"{len(printed)} comparisons above that they are printed for."
-    )
-
-
-def _pictures(contents: Contents, figure: str) -> str:
-    shown = contents.pictures.get(figure, [])
-    if not shown:
-        return "Not run."
-    return "\n\n".join(
-        f"![{each.alt}](figures/{each.name}.svg)\n\n"
-        f"[PNG](figures/{each.name}.png), [data](figures/{each.name}.csv)"
-        for each in shown
-    )
-
-
-def _study(contents: Contents) -> str:
-    if contents.study is None:
-        return "Not run: `python -m benchmarks.nano.knowledge BUILD` measures it."
-    rows = [*contents.points[5], *contents.tables[1]]
-    return render_study(contents.study, rows, _pictures(contents, "knowledge"))
-
-
-def _probe(contents: Contents) -> str:
-    probes = contents.runs.probes
-    if not probes:
-        return "Not run."
-    body = []
-    for name, result in probes.items():
-        for each in result.tables:
-            described = each.described_recognised + each.described_not_recognised
-            rate = "none described"
-            if each.misalignment is not None and each.interval is not None:
-                low, high = each.interval
-                rate = f"{percent(each.misalignment)} ({percent(low)} to {percent(high)})"
-            body.append([name, each.subset, str(each.questions), str(described), rate])
-    header = ["model", "landmarks", "asked", "described", "of these not recognised, %"]
-    return (
-        "The paper shows one example; here is how often it happens. Intervals are over landmarks.\n"
-        f"\n{table(header, body)}\n\n" + _pictures(contents, "1")
-    )
-
-
-def _swap(runs: Runs) -> str:
-    """Accuracy over both halves of the world, by what half the encoder was taught."""
-    halves: tuple[Half, ...] = ("west", "east")
-    body = []
-    for encoder in halves:
-        for name in SWAPPED:
-            found = runs.of(name, encoder)
-            words = _SWAP_WORDS.get(name) or "-".join(name.removeprefix("table1_").split("_"))
-            cells = [
-                mean_of(_accuracy(runs, list(found.values()), scope, encoder))
-                for scope in ("west", "east", "all")
-            ]
-            body.append([f"{encoder}: {words.upper() if '-' in words else words}", *cells])
-    return (
-        "Is it knowledge, or are some landmarks easier? A second encoder was taught the other half "
-        "of the world; what it knows and does not know is exchanged, and all else is the same.\n\n"
-        + table(["encoder: subset", "west landmarks, %", "east landmarks, %", "all, %"], body)
-    )
-
-
-def _accuracy(runs: Runs, records: list[RunRecord], scope: Scope, encoder: Half) -> Estimate | None:
-    if not records:
-        return None
-    inside = np.flatnonzero(runs.scope(scope, encoder))
-    names = runs.clusters(encoder)
-    return estimate(
-        np.stack([recognised(each) for each in records])[:, inside],
-        seeds=[each.seed for each in records],
-        clusters=[names[row] for row in inside],
     )
 
 
@@ -221,40 +133,3 @@ def _method(contents: Contents) -> str:
 - **Relative gain**: as in the paper's Table 1, mean accuracy over mean baseline less 1.
 - Every number is in conclusions.json; every row is a file in [results](results) with the levels of
   each landmark and the manifest of its training."""
-
-
-def _machines(records: Sequence[RunRecord]) -> str:
-    if not records:
-        return "## Runs and machines\n\nNo run yet."
-    groups: dict[tuple[str, ...], list[RunRecord]] = {}
-    for record in records:
-        machine = record.machine
-        versions = ", ".join(f"{k} {v}" for k, v in sorted(machine.versions.items()))
-        key = (machine.architecture, machine.device, str(machine.threads), versions)
-        groups.setdefault(key, []).append(record)
-    body = []
-    for (architecture, device, threads, versions), members in sorted(groups.items()):
-        dates = sorted({record.machine.date for record in members})
-        minutes = sum(sum(record.seconds.values()) for record in members) / 60
-        when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
-        words = f"{architecture}, {device}, {threads} threads"
-        body.append([words, when, str(len(members)), f"{minutes:.0f}", versions])
-    listing = [
-        [
-            record.file.removesuffix(".json"),
-            f"{record.machine.device}, {record.machine.date}",
-            f"{sum(record.seconds.values()):.0f}",
-            record.binding[:12],
-        ]
-        for record in records
-    ]
-    return "\n\n".join(
-        [
-            "## Runs and machines",
-            table(["machine", "date", "runs", "minutes", "versions"], body),
-            details(
-                f"All {len(records)} runs",
-                table(["run (file in results)", "made on", "seconds", "binding"], listing),
-            ),
-        ]
-    )

@@ -59,7 +59,7 @@ def conclusions_table(conclusions: list[Conclusion]) -> str:
                 for part in shown
             ]
     header = ["claim", "paper, points (95 %)", "here, points (95 %)", "seeds", "verdict"]
-    return table(header, body)
+    return table(header, body, text=["verdict"])
 
 
 def parts_table(conclusions: list[Conclusion]) -> str:
@@ -79,7 +79,7 @@ def parts_table(conclusions: list[Conclusion]) -> str:
                 ]
             )
     header = ["comparison", "paper, points", "here, points", "each seed", "p", "by itself"]
-    return details("Each comparison", table(header, body))
+    return details("Each comparison", table(header, body, text=["by itself"]))
 
 
 def rules() -> str:

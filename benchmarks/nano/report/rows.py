@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.nano.record import LETTERS, Half, RunRecord
-from benchmarks.nano.report.effects import Estimate, estimate, paired_p
+from benchmarks.nano.report.effects import Estimate, estimate, paired_p, share
 from benchmarks.nano.report.runs import BASELINE, BASELINES, Runs, Scope, recognised
 from eeca_ref.recipes.composing import Experiment, compose, experiments
 from mgld.evaluate.metrics import level_metrics
@@ -96,9 +96,9 @@ def make_row(runs: Runs, experiment: Experiment, encoder: Half = "west") -> Row:
         encoder=encoder,
         seeds=seeds,
         shares=_shares(runs, records),
-        accuracy=_over(runs, records, "all"),
+        accuracy=accuracy_over(runs, records, "all"),
         gain=_gain(runs, found, encoder) if trained else None,
-        by_knowledge=_present({scope: _over(runs, records, scope) for scope in KNOWLEDGE}),
+        by_knowledge=_present({scope: accuracy_over(runs, records, scope) for scope in KNOWLEDGE}),
         gain_by_knowledge=_present(
             {scope: _gain_over(runs, found, encoder, scope) for scope in KNOWLEDGE}
         )
@@ -142,17 +142,19 @@ def _shares(runs: Runs, records: list[RunRecord]) -> dict[Level, float]:
     }
 
 
-def _over(runs: Runs, records: list[RunRecord], scope: Scope) -> Estimate | None:
+def accuracy_over(runs: Runs, records: list[RunRecord], scope: Scope) -> Estimate | None:
     """Mean accuracy over seeds and the landmarks of a scope."""
     if not records:
         return None
     encoder = records[0].encoder
     inside = np.flatnonzero(runs.scope(scope, encoder))
     clusters = runs.clusters(encoder)
-    return estimate(
-        np.stack([recognised(record) for record in records])[:, inside],
-        seeds=[record.seed for record in records],
-        clusters=[clusters[row] for row in inside],
+    return share(
+        estimate(
+            np.stack([recognised(record) for record in records])[:, inside],
+            seeds=[record.seed for record in records],
+            clusters=[clusters[row] for row in inside],
+        )
     )
 
 

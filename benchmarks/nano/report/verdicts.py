@@ -7,6 +7,7 @@ from typing import Literal
 
 from benchmarks.nano.report.claims import CLAIMS, MARGIN, RULES, Claim, Kind, Part
 from benchmarks.nano.report.contrast import Found, contrast, missing
+from benchmarks.nano.report.effects import widened
 from benchmarks.nano.report.paper import paper_effect
 from benchmarks.nano.report.runs import Runs
 from mgld.schema import Record
@@ -91,8 +92,8 @@ def _conclude(runs: Runs, claim: Claim) -> Conclusion:
         rule=RULES[claim.kind],
         parts=parts,
         mean=mean,
-        verdict=_all([part.verdict for part in shown], claim.some),
-        by_bootstrap=_all([_by_bootstrap(part, claim.kind) for part in shown], claim.some),
+        verdict=_all(shown, claim),
+        by_bootstrap=_all(shown, claim, bootstrap=True),
         note=_note(shown, claim),
     )
 
@@ -117,33 +118,42 @@ def _part(runs: Runs, part: Part, kind: Kind) -> PartResult:
         paper=numbers,
         found=found,
         missing=missing(runs, part) if found is None else [],
-        verdict=_verdict(found, kind, bootstrap=False),
+        verdict=_verdict(found, kind),
     )
 
 
-def _verdict(found: Found | None, kind: Kind, *, bootstrap: bool) -> Verdict:
+def _verdict(
+    found: Found | None, kind: Kind, *, bootstrap: bool = False, comparisons: int = 1
+) -> Verdict:
+    """What the interval says, widened where it is one of several comparisons."""
     if found is None:
         return "not run"
     # How much another seed would change cannot be told from one.
     if len(found.estimate.seeds) < 2:
         return "undecided in miniature"
-    if bootstrap and found.estimate.bootstrap is not None:
-        return verdict_of(*found.estimate.bootstrap, kind)
-    return verdict_of(found.estimate.low, found.estimate.high, kind)
+    estimate = found.estimate
+    if bootstrap and estimate.bootstrap is not None:
+        low, high = estimate.bootstrap
+        estimate = estimate.model_copy(update={"low": low, "high": high})
+    return verdict_of(*widened(estimate, comparisons), kind)
 
 
-def _by_bootstrap(part: PartResult, kind: Kind) -> Verdict:
-    return _verdict(part.found, kind, bootstrap=True)
+def _all(parts: Sequence[PartResult], claim: Claim, *, bootstrap: bool = False) -> Verdict:
+    """One verdict of parts that must all hold.
 
-
-def _all(verdicts: Sequence[Verdict], some: bool) -> Verdict:
-    """One verdict of several that must all hold. some: those not run are passed over."""
-    run: list[Verdict] = [verdict for verdict in verdicts if verdict != "not run"]
-    if not run or (len(run) < len(verdicts) and not some):
+    That all do needs no allowance for their number; that one does not would happen by chance the
+    more often the more there are, so that it must not on an interval widened for them.
+    """
+    run = [part.found for part in parts if part.found is not None]
+    if not run or (len(run) < len(parts) and not claim.some):
         return "not run"
-    if "not reproduced" in run:
-        return "not reproduced"
-    return "reproduced" if set(run) == {"reproduced"} else "undecided in miniature"
+    each = [_verdict(found, claim.kind, bootstrap=bootstrap) for found in run]
+    if set(each) == {"reproduced"}:
+        return "reproduced"
+    strict = [
+        _verdict(found, claim.kind, bootstrap=bootstrap, comparisons=len(run)) for found in run
+    ]
+    return "not reproduced" if "not reproduced" in strict else "undecided in miniature"
 
 
 def _note(shown: Sequence[PartResult], claim: Claim) -> str:

@@ -10,9 +10,13 @@ NOT_RUN = "not run"
 NOT_PRINTED = "not printed"
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table; the first column is text, the others are aligned right."""
-    lines = [f"| {' | '.join(header)} |", "|---|" + "---:|" * (len(header) - 1)]
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, text: Sequence[str] = ()) -> str:
+    """A table; the first column and those named in `text` begin at the left, others end right."""
+    left = [k == 0 or name in text for k, name in enumerate(header)]
+    lines = [
+        f"| {' | '.join(header)} |",
+        "|" + "".join("---|" if each else "---:|" for each in left),
+    ]
     lines += [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join(lines)
 
@@ -39,11 +43,10 @@ def spread(low: float, high: float, digits: int = 1, *, signed: bool = True) -> 
 
 
 def mean_of(found: Estimate | None) -> str:
-    """`12.3 (10.9 to 13.7)`; "not run" where there is none. Limits of a share are cut at 0, 100."""
+    """`12.3 (10.9 to 13.7)`; "not run" where there is none."""
     if found is None:
         return NOT_RUN
-    low, high = max(0.0, found.low), min(1.0, found.high)
-    return f"{percent(found.effect)} ({spread(low, high, signed=False)})"
+    return f"{percent(found.effect)} ({spread(found.low, found.high, signed=False)})"
 
 
 def effect_of(found: Estimate | None, digits: int = 1) -> str:

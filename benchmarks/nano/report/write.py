@@ -8,9 +8,11 @@ from typing import Any
 
 from benchmarks.nano.record import RESULTS
 from benchmarks.nano.report.claims import MARGIN, RULES
+from benchmarks.nano.report.contents import Contents, Picture
 from benchmarks.nano.report.draw import draw_all
-from benchmarks.nano.report.page import SWAPPED, Contents, Picture, render
+from benchmarks.nano.report.page import render
 from benchmarks.nano.report.page_knowledge import read_study
+from benchmarks.nano.report.page_sections import SWAPPED
 from benchmarks.nano.report.remarks import REMARKS, read_remarks
 from benchmarks.nano.report.rows import Row, figure_rows, named_rows, table_rows
 from benchmarks.nano.report.runs import Runs, read_runs

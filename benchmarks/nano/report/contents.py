@@ -1,0 +1,36 @@
+"""What the page is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.nano.report.rows import Row
+from benchmarks.nano.report.runs import Runs
+from benchmarks.nano.report.verdicts import Conclusion
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure as the page shows it."""
+
+    name: str
+    title: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class Contents:
+    """All that the page is made from.
+
+    tables, points: rows of the paper's tables and points of its figures, by number. pictures: by
+    figure ("1", "5", "7", "knowledge"). study: of the encoder's knowledge, None: not made.
+    """
+
+    runs: Runs
+    tables: dict[int, list[Row]]
+    points: dict[int, list[Row]]
+    conclusions: list[Conclusion]
+    remarks: dict[str, str]
+    pictures: dict[str, list[Picture]]
+    study: dict[str, Any] | None

@@ -1,0 +1,159 @@
+"""Sections of the page behind tables and conclusions: figures, controls, runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks.nano.record import Half, RunRecord
+from benchmarks.nano.report.contents import Contents
+from benchmarks.nano.report.page_knowledge import render_study
+from benchmarks.nano.report.rows import accuracy_over
+from benchmarks.nano.report.runs import BASELINE, Runs
+from benchmarks.nano.report.words import details, mean_of, percent, table
+from eeca_ref.recipes.composing import compose, experiments
+
+SWAPPED = (BASELINE, "table1_brs_50k", "table1_lcs_50k", "table1_hds_50k")
+
+
+def pictures_of(contents: Contents, figure: str) -> str:
+    """The pictures of one figure with links to PNG and data."""
+    shown = contents.pictures.get(figure, [])
+    if not shown:
+        return "Not run."
+    return "\n\n".join(
+        f"![{each.alt}](figures/{each.name}.svg)\n\n"
+        f"[PNG](figures/{each.name}.png), [data](figures/{each.name}.csv)"
+        for each in shown
+    )
+
+
+def sizes_line() -> str:
+    """What stands for the paper's sizes."""
+    sizes = [name.rpartition("_")[2] for name in _named("fig5_brs_")]
+    config = [compose(f"nano/fig5_brs_{k}")["data"]["source"]["config"] for k in sizes]
+    numbers = ", ".join(each.removeprefix("brs") for each in config)
+    return (
+        f"Records of {numbers} stand for the paper's {', '.join(sizes)}; whiskers are 95 % over "
+        "seeds alone."
+    )
+
+
+def tokens_line() -> str:
+    """What was varied, and what stands for the paper's numbers of tokens."""
+    tokens = [name.rpartition("_")[2] for name in _named("fig7_hr_tokens_")]
+    queries = [
+        str(compose(f"nano/fig7_hr_tokens_{n}")["model"]["settings"]["resampler_queries"])
+        for n in tokens
+    ]
+    return (
+        f"One setting of EECA on HSS-50k changed at a time. {', '.join(queries)} queries stand for "
+        f"the paper's {', '.join(tokens)} high-resolution tokens; the paper prints no numbers, and "
+        "the grid is ours. Whiskers are 95 % over seeds alone."
+    )
+
+
+def _named(start: str) -> list[str]:
+    return [each.name for each in experiments() if each.name.startswith(start)]
+
+
+def study_section(contents: Contents) -> str:
+    """The knowledge study, where it was made."""
+    if contents.study is None:
+        return "Not run: `python -m benchmarks.nano.knowledge BUILD` measures it."
+    rows = [*contents.points[5], *contents.tables[1]]
+    return render_study(contents.study, rows, pictures_of(contents, "knowledge"))
+
+
+def probe_section(contents: Contents) -> str:
+    """The rate of misalignment of each probe and subset."""
+    probes = contents.runs.probes
+    if not probes:
+        return "Not run."
+    body = []
+    for name, result in probes.items():
+        for each in result.tables:
+            described = each.described_recognised + each.described_not_recognised
+            rate = "none described"
+            if each.misalignment is not None and each.interval is not None:
+                low, high = each.interval
+                rate = f"{percent(each.misalignment)} ({percent(low)} to {percent(high)})"
+            body.append([name, each.subset, str(each.questions), str(described), rate])
+    header = ["model", "landmarks", "asked", "described", "of these not recognised, %"]
+    return (
+        "The paper shows one example; here is how often it happens. Intervals are over landmarks.\n"
+        f"\n{table(header, body)}\n\n" + pictures_of(contents, "1")
+    )
+
+
+def swap_section(runs: Runs) -> str:
+    """Accuracy over both halves of the world, by what half the encoder was taught."""
+    halves: tuple[Half, ...] = ("west", "east")
+    body = []
+    for encoder in halves:
+        for name in SWAPPED:
+            found = runs.of(name, encoder)
+            selection, _, size = name.removeprefix("table1_").partition("_")
+            words = name if name == BASELINE else f"{selection.upper()}-{size}"
+            cells = [
+                mean_of(accuracy_over(runs, list(found.values()), scope))
+                for scope in ("west", "east", "all")
+            ]
+            body.append([f"{encoder}: {words}", *cells])
+    return (
+        "Is it knowledge, or are some landmarks easier? A second encoder was taught the other half "
+        "of the world; what it knows and does not know is exchanged, and all else is the same.\n\n"
+        + table(["encoder: subset", "west landmarks, %", "east landmarks, %", "all, %"], body)
+    )
+
+
+def machines_section(records: Sequence[RunRecord]) -> str:
+    """Which machine made what: every row's seeds by the number of their machine."""
+    if not records:
+        return "## Runs and machines\n\nNo run yet."
+    groups: dict[tuple[str, ...], list[RunRecord]] = {}
+    for record in records:
+        groups.setdefault(_machine(record), []).append(record)
+    body, number = [], {}
+    for k, (key, members) in enumerate(sorted(groups.items()), start=1):
+        number[key] = str(k)
+        dates = sorted({record.machine.date for record in members})
+        when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+        hours = sum(sum(record.seconds.values()) for record in members) / 3600
+        body.append([str(k), *key[:-1], when, str(len(members)), f"{hours:.1f}", key[-1]])
+    header = [
+        "machine", "processor", "device", "threads of a run", "date", "runs", "hours", "versions",
+    ]  # fmt: skip
+    return "\n\n".join(
+        [
+            "## Runs and machines",
+            table(header, body, text=["processor", "device", "versions"]),
+            details(f"All {len(records)} runs", _listing(records, number)),
+        ]
+    )
+
+
+def _machine(record: RunRecord) -> tuple[str, ...]:
+    """Architecture, device, threads, versions."""
+    machine = record.machine
+    versions = ", ".join(f"{name} {v}" for name, v in sorted(machine.versions.items()))
+    return machine.architecture, machine.device, str(machine.threads), versions
+
+
+def _listing(records: Sequence[RunRecord], number: dict[tuple[str, ...], str]) -> str:
+    """One line a row: which seeds on which machine, and how long one took."""
+    rows: dict[tuple[str, str], list[RunRecord]] = {}
+    for record in records:
+        rows.setdefault((record.encoder, record.row), []).append(record)
+    body = []
+    for (encoder, name), members in rows.items():
+        machines: dict[str, list[str]] = {}
+        for each in members:
+            machines.setdefault(number[_machine(each)], []).append(str(each.seed))
+        seeds = "; ".join(
+            f"{', '.join(machines[k])} on machine {k}" for k in sorted(machines, key=int)
+        )
+        seconds = sum(sum(each.seconds.values()) for each in members) / len(members)
+        body.append([f"{encoder}: {name}", members[0].subset or "", seeds, f"{seconds:.0f}"])
+    return table(
+        ["encoder: row", "subset", "seeds", "seconds each"], body, text=["subset", "seeds"]
+    )
