@@ -31,6 +31,8 @@ from mgld.keyed import generator
 from mgld.schema import Record
 
 RESAMPLES = 2_000
+SMALLEST = 1e-15
+"""A variance below it is rounding."""
 Floats = NDArray[np.float64]
 
 
@@ -90,7 +92,7 @@ def estimate(
     by_seed = v @ weights
     mean, (var_seeds, var_landmarks), df = _variances(v, weights, members, codes)
     reach = t_quantile((1 + CONFIDENCE) / 2, df) * math.sqrt(var_seeds + var_landmarks)
-    if var_landmarks == 0:
+    if var_landmarks < SMALLEST:
         # Nothing varies: as far as values in steps of 1 could differ elsewhere (rule of three).
         reach += sum(3 / len(set(codes[member].tolist())) for member in members)
     return Estimate(
@@ -116,10 +118,10 @@ def share(found: Estimate | None) -> Estimate | None:
     """
     if found is None:
         return None
-    p = found.effect
+    p = min(1.0, max(0.0, round(found.effect, 12)))
     variance = found.se_seeds**2 + found.se_landmarks**2
     n = float(found.landmarks)
-    if variance > 0:
+    if variance > SMALLEST:
         wider = t_quantile((1 + CONFIDENCE) / 2, found.df) / Z
         n = max(1.0, p * (1 - p) / (variance * wider**2))
     low, high = wilson(p, n)
