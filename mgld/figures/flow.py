@@ -70,15 +70,27 @@ class Flow:
                     x, blank = x + space + wide, False
         return lines if lines[-1] else lines[:-1]
 
+    def fit(self, text: str, width: float, *, bold: bool = False) -> str:
+        """`text`, cut where it is wider than `width` inches: then it ends in an ellipsis."""
+        if self.width(text, bold=bold) <= width:
+            return text
+        room = width - self.width("…", bold=bold)
+        return text[: self._letters(text, room, bold)].rstrip() + "…"
+
+    def _letters(self, word: str, width: float, bold: bool) -> int:
+        """How many of the letters of `word`, but for the last, fit; one at least."""
+        fits = bisect_right(
+            range(1, len(word)), width, key=lambda k: self.width(word[:k], bold=bold)
+        )
+        return max(fits, 1)
+
     def _cut(self, word: str, bold: bool, width: float) -> list[str]:
         """`word` in pieces that fit, of one letter at least."""
         pieces = []
         while word and self.width(word, bold=bold) > width:
-            fits = bisect_right(
-                range(1, len(word)), width, key=lambda k: self.width(word[:k], bold=bold)
-            )
-            pieces.append(word[: max(fits, 1)])
-            word = word[max(fits, 1) :]
+            fits = self._letters(word, width, bold)
+            pieces.append(word[:fits])
+            word = word[fits:]
         return [*pieces, word] if word else pieces
 
     @staticmethod

@@ -105,8 +105,9 @@ _SCHEMA = pa.schema(
 
 def _landmark(figure: Figure, mark: TopThree, x: float, y: float, cell: float, side: float) -> None:
     head, body, small = Flow(figure, 8.5), Flow(figure, 7.5), Flow(figure, 5.5)
-    title = f"{plain(mark.name)} · {mark.images:,} image{'' if mark.images == 1 else 's'}"
-    head.draw(head.lines([(title, True)], cell)[:1], x, y)
+    images = f" · {mark.images:,} image{'' if mark.images == 1 else 's'}"
+    name = head.fit(plain(mark.name), cell - head.width(images, bold=True), bold=True)
+    head.draw(head.lines([(name + images, True)], cell)[:1], x, y)
     y += 0.2
     for k, each in enumerate(mark.candidates):
         left = x + k * (side + _MARGIN)

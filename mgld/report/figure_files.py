@@ -59,7 +59,7 @@ def _of_build(folder: Path) -> Iterator[Drawing | NotDrawn]:
 def _of_run(folder: Path, judge: str | None) -> Iterator[Drawing | NotDrawn]:
     from mgld.report.evaluation_figures import draw_run
     from mgld.report.evaluation_read import read_evaluated
-    from mgld.report.run_pictures import draw_run_examples
+    from mgld.report.run_pictures import draw_run_examples, has_pictures
 
     found = read_evaluated(folder, judge)
     drawings = draw_run(found.metrics)
@@ -74,6 +74,9 @@ def _of_run(folder: Path, judge: str | None) -> Iterator[Drawing | NotDrawn]:
             yield NotDrawn(f"levels-{name}", f"questions that differ in {name}")
     try:
         yield draw_run_examples(found)
+        if not has_pictures(found):
+            source = found.run.dataset.source if found.run else "the run does not say which"
+            yield NotDrawn("pictures in level-examples", f"the folder of the dataset ({source})")
     except LackingError as error:
         yield NotDrawn("level-examples", str(error))
     yield NotDrawn("what the dataset holds", "the folder of a build")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -26,13 +27,14 @@ def draw_run_examples(found: Evaluated, *, width: float = WIDE) -> Drawing:
     """A question of each level that the run has, by a keyed hash.
 
     Of a level above unknown, one of which the judge quotes words, if there is any. A picture that
-    cannot be had is an empty frame. LackingError where nothing is scored.
+    cannot be had is an empty frame, as all are where `has_pictures` says no. LackingError where
+    nothing is scored.
     """
     chosen = pick(found.cases, found.verdicts)
     if not chosen:
         raise LackingError("a question that the judge could score")
     pictures = Pictures()
-    if found.run is not None:
+    if found.run is not None and has_pictures(found):
         pictures = read_pictures([case.question for case, _, _ in chosen], found.run.dataset)
     return draw_level_examples(
         [
@@ -48,6 +50,11 @@ def draw_run_examples(found: Evaluated, *, width: float = WIDE) -> Drawing:
         ],
         width=width,
     )
+
+
+def has_pictures(found: Evaluated) -> bool:
+    """Whether the run's dataset is a folder on this machine: none is downloaded for a figure."""
+    return found.run is not None and Path(found.run.dataset.source).is_dir()
 
 
 def pick(cases: Sequence[Case], verdicts: Sequence[Verdict]) -> list[tuple[Case, Verdict, Level]]:

@@ -59,6 +59,7 @@ def test_top_three_has_sims_chances_and_the_one_drawn(width, tmp_path):
     assert "Old Mill · 12 images" in text
     assert f"Sim 0.500 · {percent(1, 2)}" in text
     assert text.count("drawn") == 2
+    assert text.count("· 12 images") == 2
     framed = [axis.spines["left"].get_visible() for axis in drawing.figure.axes]
     assert framed == [False, True, False] * 2
     assert inside(drawing)
@@ -215,6 +216,15 @@ def test_a_word_longer_than_a_line_is_cut():
     _, lines = flowed([("x" * 100, False)], 1.0)
     assert len(lines) > 3
     assert "".join(run.text for line in lines for run in line) == "x" * 100
+
+
+def test_a_title_that_does_not_fit_ends_in_an_ellipsis():
+    flow = Flow(new_page(4, 2), 8)
+    assert flow.fit("short", 1.0) == "short"
+    cut = flow.fit("A name that is too long to stand here", 1.0, bold=True)
+    assert cut.startswith("A name")
+    assert cut.endswith("…")
+    assert 0.8 < flow.width(cut, bold=True) <= 1.0
 
 
 def test_no_text_is_no_line():

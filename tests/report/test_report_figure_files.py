@@ -160,6 +160,7 @@ def test_every_figure_of_a_run(run_folder, tmp_path):
         "levels", "identified", "levels-rsr", "levels-sim", "levels-images", "level-examples",
     }  # fmt: skip
     assert "not drawn: what the dataset holds needs the folder of a build" in result.output
+    assert "pictures in level-examples needs the folder of the dataset (the run" in result.output
     rows = rows_of(tmp_path / "level-examples.csv")
     found = read_evaluated(run_folder)
     level_of = {c.question.id: v.level for c, v in zip(found.cases, found.verdicts, strict=True)}
@@ -189,6 +190,23 @@ def test_pictures_of_a_run_are_shown_with_whose_they_are(pictured):
     drawing = draw_run_examples(read_evaluated(pictured), width=NARROW)
     assert all(axis.images for axis in drawing.figure.axes)
     assert all(drawing.data["credit"].to_pylist())
+
+
+def test_no_dataset_is_fetched_for_pictures(pictured, tmp_path, monkeypatch):
+    import mgld
+
+    shutil.copytree(pictured, tmp_path / "run")
+    path = tmp_path / "run" / "run.yaml"
+    text = path.read_text(encoding="utf-8")
+    source = read_evaluated(pictured).run.dataset.source
+    assert source in text
+    path.write_text(text.replace(source, "owner/on-the-hub"), encoding="utf-8")
+    monkeypatch.setattr(mgld, "load", lambda *_, **__: pytest.fail("it loads a dataset"))
+    result = run(tmp_path / "run", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    said = "pictures in level-examples needs the folder of the dataset (owner/on-the-hub)"
+    assert f"not drawn: {said}" in result.output
+    assert (tmp_path / "out" / "level-examples.png").is_file()
 
 
 def test_a_run_of_which_nothing_is_scored(run_folder, tmp_path):
