@@ -95,7 +95,7 @@ def draw_gldv2_tables(table: pa.Table, *, width: float = WIDE) -> Drawing:
     """The files as boxes with their columns, keys in bold, and arrows from key to key.
 
     table: of `gldv2_tables`. Beside an arrow: how many rows meet a row of the other table, and how
-    many on either side do not. A file that the source lacks is left out. Data: `table`.
+    many on either side do not. A file that the source lacks is an empty box. Data: `table`.
     """
     rows = {row["file"]: row for row in table.to_pylist()}
     wide = width > 5
@@ -107,8 +107,8 @@ def draw_gldv2_tables(table: pa.Table, *, width: float = WIDE) -> Drawing:
         axis.set_xlim(0, width)
         axis.set_ylim(height, 0)  # inches from the top left
         axis.set_axis_off()
-        for name, row in rows.items():
-            _box(axis, places[name], name, row)
+        for name, place in places.items():
+            _box(axis, place, name, rows.get(name))
         for name, row in rows.items():
             if row["refers_to"]:
                 _relation(axis, places[name], places[row["refers_to"]], row, wide)
@@ -143,22 +143,29 @@ def _places(width: float, wide: bool) -> dict[str, tuple[float, float, float, fl
 
 
 def _box(
-    axis: Any, place: tuple[float, float, float, float], name: str, row: Mapping[str, Any]
+    axis: Any, place: tuple[float, float, float, float], name: str, row: Mapping[str, Any] | None
 ) -> None:
+    """A file's columns under its name and number of rows; of one that is not there the name."""
     from matplotlib.patches import Rectangle
 
     x, y, width, height = place
-    axis.add_patch(Rectangle((x, y), width, height, facecolor=SURFACE, edgecolor=MUTED, lw=0.8))
-    axis.add_patch(Rectangle((x, y), width, 0.28, facecolor=GRID, edgecolor=MUTED, lw=0.8))
-    axis.text(x + 0.08, y + 0.145, name, fontsize=8, fontweight="bold", va="center")
-    axis.text(x + width - 0.08, y + 0.145, f"{row['rows']:,}", fontsize=8, va="center", ha="right")
+    line = {"edgecolor": MUTED, "lw": 0.8, "ls": "-" if row else (0, (4, 3))}
+    axis.add_patch(Rectangle((x, y), width, height, facecolor=SURFACE, **line))
+    ink = INK if row else MUTED
+    title = {"fontsize": 8, "va": "center", "color": ink}
+    if row:
+        axis.add_patch(Rectangle((x, y), width, 0.28, facecolor=GRID, **line))
+    axis.text(x + 0.08, y + 0.145, name, fontweight="bold" if row else "normal", **title)
+    if row is None:
+        axis.text(x + 0.24, y + 0.41, "not in this source", **title)
+        return
+    axis.text(x + width - 0.08, y + 0.145, f"{row['rows']:,}", ha="right", **title)
     keys = _TABLES[name].keys
     for k, column in enumerate(_TABLES[name].columns):
         at = y + 0.41 + 0.19 * k
         if column in keys:
             axis.plot(x + 0.13, at, "o", color=BLUE, ms=4)
-        axis.text(x + 0.24, at, column, fontsize=8, va="center", color=INK,
-                  fontweight="bold" if column in keys else "normal")  # fmt: skip
+        axis.text(x + 0.24, at, column, fontweight="bold" if column in keys else "normal", **title)
 
 
 def _relation(

@@ -112,7 +112,7 @@ def _landmark(figure: Figure, mark: TopThree, x: float, y: float, cell: float, s
     for k, each in enumerate(mark.candidates):
         left = x + k * (side + _MARGIN)
         axis = picture(figure, each.picture, left, y, side, side)
-        lines = [f"Sim {each.sim:.3f} · {percent(each.chance, 1)}"]
+        lines = [f"Sim {each.sim:.3f} · {percent(each.chance, 1)}".replace("-", "−")]
         if each.chosen:
             axis.spines[:].set(visible=True, color=GREEN, linewidth=3)
             lines.append("drawn")

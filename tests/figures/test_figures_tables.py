@@ -96,11 +96,17 @@ def test_nothing_stands_outside_the_page_or_on_something_else(tmp_path, width):
     assert not overlaps
 
 
-def test_a_file_that_is_not_there_is_left_out(tmp_path):
+def test_a_file_that_is_not_there_is_said_and_has_no_arrow(tmp_path):
+    whole = draw_gldv2_tables(table_of(write_source(tmp_path / "whole")))
     table = table_of(write_source(tmp_path / "s", attribution=False))
     assert "train_attribution.csv" not in table["file"].to_pylist()
     drawing = draw_gldv2_tables(table)
-    assert "train_attribution.csv" not in {t.get_text() for t in drawing.figure.axes[0].texts}
+    said = [text.get_text() for text in drawing.figure.axes[0].texts]
+    assert said.count("not in this source") == 1
+    assert "author" not in said
+    # an arrow is a text of its own, without words
+    arrows = [[t.get_text() for t in d.figure.axes[0].texts].count("") for d in (whole, drawing)]
+    assert arrows == [3, 2]
 
 
 def test_no_file_at_all():
