@@ -149,10 +149,10 @@ def _box(
     from matplotlib.patches import Rectangle
 
     x, y, width, height = place
-    line = {"edgecolor": MUTED, "lw": 0.8, "ls": "-" if row else (0, (4, 3))}
+    line: dict[str, Any] = {"edgecolor": MUTED, "lw": 0.8, "ls": "-" if row else (0, (4, 3))}
     axis.add_patch(Rectangle((x, y), width, height, facecolor=SURFACE, **line))
     ink = INK if row else MUTED
-    title = {"fontsize": 8, "va": "center", "color": ink}
+    title: dict[str, Any] = {"fontsize": 8, "va": "center", "color": ink}
     if row:
         axis.add_patch(Rectangle((x, y), width, 0.28, facecolor=GRID, **line))
     axis.text(x + 0.08, y + 0.145, name, fontweight="bold" if row else "normal", **title)
