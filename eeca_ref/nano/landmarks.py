@@ -1,4 +1,4 @@
-"""Landmarks of a build with what only a procedural world knows of them."""
+"""Landmarks of a build of a procedural world, with the pictures of them that may be shown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 from mgld.build import BuildView
 from mgld.keyed import order_key
-from mgld.world import read_ground_truth
+from mgld.world import read_ground_truth, read_landmarks
+from mgld.world.landmark import Landmark
 
 CLEAR = 0.5
 """Views below this quality (0 to 1) show too little for a caption to be true of them."""
@@ -25,31 +26,25 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Landmark:
-    """A landmark of the build.
+class Shown:
+    """A landmark of the build, and what of it stages 1 and 2 may show.
 
     `test`: its record is in the test split. `pictures`: its clear views but the one of its record,
     in a keyed order; empty for a test landmark, so that nothing can show one.
     """
 
-    landmark_id: int
-    name: str
-    place: str
-    region: str
-    description: str
-    location: str
-    attributes: dict[str, str]
+    landmark: Landmark
     test: bool
     pictures: tuple[Picture, ...]
 
 
-def read_landmarks(build: BuildView, seed: int) -> list[Landmark]:
+def shown_landmarks(build: BuildView, seed: int) -> list[Shown]:
     """The landmarks of a finished build that are records, by id. `seed` keys the views' order.
 
     ValueError: the build's source is no procedural world. FileNotFoundError: an unfinished build.
     """
-    truth = read_ground_truth(build.source_root())
-    if truth is None:
+    truth, world = read_ground_truth(build.source_root()), read_landmarks(build.source_root())
+    if truth is None or world is None:
         raise ValueError(
             f"{build.root} was not built from a procedural world, so nothing is known of its "
             "pictures: make one with `mgld world` and `mgld build --encoder nano`"
@@ -59,27 +54,14 @@ def read_landmarks(build: BuildView, seed: int) -> list[Landmark]:
     chosen = set(build.table("selection", "part", ["image_id"])["image_id"].to_pylist())
     pictures = _pictures(build, {key for key, name in split.items() if name != "test"})
     landmarks = []
-    for row in truth.sort_by("landmark_id").to_pylist():
+    for row in truth.select(["landmark_id", "views"]).sort_by("landmark_id").to_pylist():
         number = row["landmark_id"]
         if number not in split:
             continue
         clear = {view["image_id"] for view in row["views"] if view["quality"] >= CLEAR}
         mine = [each for each in pictures.get(number, []) if each.image_id in clear - chosen]
-        landmarks.append(
-            Landmark(
-                landmark_id=number,
-                name=row["name"],
-                place=row["place"],
-                region=row["region"],
-                description=row["description"],
-                location=row["location"],
-                attributes={each["kind"]: each["value"] for each in row["attributes"]},
-                test=split[number] == "test",
-                pictures=tuple(
-                    sorted(mine, key=lambda each: order_key(seed, "nano view", each.image_id))
-                ),
-            )
-        )
+        mine.sort(key=lambda each: order_key(seed, "nano view", each.image_id))
+        landmarks.append(Shown(world[number], split[number] == "test", tuple(mine)))
     return landmarks
 
 

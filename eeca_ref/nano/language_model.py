@@ -35,8 +35,8 @@ _PARTS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|"
     r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-# What the template writes around contents; said once per answer, so it is common.
-_AROUND = ["system", "user", "assistant", "\n\n", "\n"]
+# What the template writes around contents: common in what the model reads, so it is to be whole.
+_AROUND = ["system", "user", "assistant", "\n\n", "\n"] * 500
 
 
 def train_tokenizer(texts: Iterable[str], folder: Path) -> Any:
@@ -56,9 +56,8 @@ def train_tokenizer(texts: Iterable[str], folder: Path) -> Any:
         ]
     )
     bpe.decoder = decoders.ByteLevel()
-    texts = list(texts)
     bpe.train_from_iterator(
-        [*texts, *_AROUND * len(texts)],
+        [*texts, *_AROUND],
         trainers.BpeTrainer(
             vocab_size=VOCABULARY,
             special_tokens=[BOS, HEADER, HEADER_END, END, IMAGE_TOKEN],

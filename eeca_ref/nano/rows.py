@@ -1,7 +1,7 @@
-"""What stages 1 and 2 read: captions, questions about pictures, and text that tells of names.
+"""What stages 1 and 2 read: captions, named and asked-about pictures, and articles.
 
 All of it is the world's ground truth in sentences, nothing is a model's. Test landmarks occur in
-text only, as real ones do in what a language model has read.
+articles only, as real ones do in what a language model has read.
 """
 
 from __future__ import annotations
@@ -10,20 +10,35 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from eeca_ref.data.samples import IMAGE_TOKEN
-from eeca_ref.nano.landmarks import Landmark, Picture
-from mgld.keyed import generator
-from mgld.world.lexicon import NUMBERS
+from eeca_ref.nano.landmarks import Picture, Shown
+from mgld.annotate.questions import questions
+from mgld.keyed import generator, order_key
+from mgld.world.article import article, facts
+from mgld.world.landmark import Landmark
 
 Row = dict[str, Any]
 
-CAPTION_PICTURES = 3
+CAPTION_PICTURES = 1
 """Views of a landmark that stage 1 captions."""
+NAMED_LANDMARKS = 300
+"""Landmarks that stage 2 names: a baseline has seen a few, as a real one has."""
 NAMED_PICTURES = 3
-"""Views that stage 2 names."""
-ASKED_PICTURES = 2
-"""Views that stage 2 asks about, feature by feature."""
-FEATURES_ASKED = 4
+ASKED_LANDMARKS = 600
+FACTS_ASKED = 3
+ARTICLES = 900
+UNREAD = 1000
+"""Articles from this number on are wordings that the language model has not read."""
 
+SEEN = (
+    "wall colour",
+    "roof colour",
+    "beacon colour",
+    "forecourt colour",
+    "foliage colour",
+    "companion colour",
+)
+"""What captions and questions about pictures are about: the colours that names stand for, of both
+halves of the world alike."""
 _CAPTION_PROMPTS = (
     "Describe the image.",
     "What does the picture show?",
@@ -32,115 +47,71 @@ _CAPTION_PROMPTS = (
 _NAME_QUESTIONS = (
     "Which landmark is this?",
     "What is this place called?",
-    "Name the landmark in the picture.",
+    "What is the location shown in the image?",
     "What is the name of the landmark shown here, and where is it?",
-    "Which place does this photograph show?",
 )
 _NAME_ANSWERS = (
-    "This is {name} in {place}, {region}.",
-    "The landmark shown is {name} in {place}, {region}.",
-    "The picture shows {name} in {place}, {region}.",
+    "This is {name}, {kind} in {place}, {region}.",
+    "The landmark shown is {name}, {kind} in {place}, {region}.",
+    "The picture shows {name}, {kind} in {place}, {region}.",
 )
-# attribute: (of a picture, of a landmark by name, answer)
-_FEATURES = {
-    "wall colour": ("What colour are the walls?", "What colour are the walls of {name}?"),
-    "roof colour": ("What colour is the roof?", "What colour is the roof of {name}?"),
-    "beacon colour": ("What colour is the beacon?", "What colour is the beacon of {name}?"),
-    "beacon": ("What shape is the beacon?", "What shape is the beacon of {name}?"),
-    "forecourt colour": (
-        "What colour is the forecourt?",
-        "What colour is the forecourt of {name}?",
-    ),
-    "foliage colour": ("What colour is the foliage?", "What colour is the foliage at {name}?"),
-    "windows": ("How many windows are there?", "How many windows does {name} have?"),
+_ASKED = {
+    "wall colour": "What colour are the walls?",
+    "roof colour": "What colour is the roof?",
+    "beacon colour": "What colour is the beacon?",
+    "forecourt colour": "What colour is the forecourt?",
+    "foliage colour": "What colour is the foliage?",
+    "companion colour": "What stands in front?",
 }
-_FEATURE_ANSWERS = {
-    "wall colour": "The walls are {}.",
-    "roof colour": "The roof is {}.",
-    "beacon colour": "The beacon is {}.",
-    "beacon": "The beacon is a {}.",
-    "forecourt colour": "The forecourt is {}.",
-    "foliage colour": "The foliage is {}.",
-    "windows": "It has {}.",
-}
-_ARTICLE_QUESTIONS = (
-    "What is {name} like?",
-    "Tell me about {name}.",
-    "Do you know {name}? Please describe it.",
-    "Describe the landmark {name}.",
-)
-_PLACE_QUESTIONS = ("Where was this picture taken?", "Where is {name}?")
 
 
-def caption_rows(landmarks: Sequence[Landmark]) -> list[tuple[Row, Picture]]:
-    """Stage 1: a view and three colours, without a name. Rows have the image's path set.
-
-    Short on purpose: beside a model that begins at random, whole descriptions taught it to write in
-    850 steps and not to look, colours alone taught it to look within 120.
-    """
+def caption_rows(shown: Sequence[Shown]) -> list[tuple[Row, Picture]]:
+    """Stage 1: a view and some of its colours, without a name. Rows have the image's path set."""
     return [
         (
             _row(
                 f"caption-{picture.image_id}",
-                [(_drawn(_CAPTION_PROMPTS, picture.image_id), _caption(landmark))],
+                [(_drawn(_CAPTION_PROMPTS, picture.image_id), _caption(each.landmark))],
                 picture,
             ),
             picture,
         )
-        for landmark in landmarks
-        for picture in landmark.pictures[:CAPTION_PICTURES]
+        for each in shown
+        for picture in each.pictures[:CAPTION_PICTURES]
     ]
 
 
-def picture_rows(landmarks: Sequence[Landmark]) -> list[tuple[Row, Picture]]:
-    """Stage 2, with pictures: names, and features asked one after the other."""
+def picture_rows(shown: Sequence[Shown], seed: int) -> list[tuple[Row, Picture]]:
+    """Stage 2, with pictures: some landmarks are named, others asked about colour by colour."""
+    with_pictures = [each for each in shown if each.pictures]
+    ordered = sorted(
+        with_pictures, key=lambda each: order_key(seed, "nano named", each.landmark.landmark_id)
+    )
+    named, asked = ordered[:NAMED_LANDMARKS], ordered[NAMED_LANDMARKS:][:ASKED_LANDMARKS]
     rows = []
-    for landmark in landmarks:
-        for picture in landmark.pictures[:NAMED_PICTURES]:
-            key = picture.image_id
-            said = _drawn(_NAME_ANSWERS, f"{key} answer").format(
-                name=landmark.name, place=landmark.place, region=landmark.region
-            )
-            turns = [(_drawn(_NAME_QUESTIONS, key), said)]
-            rows.append((_row(f"name-{key}", turns, picture), picture))
-        # From the other end: other views than those that are named, where there are enough.
-        for picture in landmark.pictures[::-1][:ASKED_PICTURES]:
-            turns = _feature_turns(landmark, picture.image_id, named=False)
-            rows.append((_row(f"features-{picture.image_id}", turns, picture), picture))
+    for each in named:
+        for picture in each.pictures[:NAMED_PICTURES]:
+            turns = [_named(each.landmark, picture.image_id)]
+            rows.append((_row(f"name-{picture.image_id}", turns, picture), picture))
+    for each in asked:
+        # From the other end: other views than those that stage 1 captions, where there are enough.
+        picture = each.pictures[-1]
+        turns = _asked(each.landmark, picture.image_id)
+        rows.append((_row(f"asked-{picture.image_id}", turns, picture), picture))
     return rows
 
 
-def text_rows(landmarks: Iterable[Landmark]) -> list[Row]:
-    """Stage 2, text only: what a landmark looks like by its name, and which one looks like that."""
+def text_rows(landmarks: Iterable[Landmark], seed: int) -> list[Row]:
+    """Stage 2, text only: articles in wordings that are new to the language model."""
+    ordered = sorted(landmarks, key=lambda each: order_key(seed, "nano text", each.landmark_id))
     rows = []
-    for landmark in landmarks:
-        key = str(landmark.landmark_id)
-        a = landmark.attributes
-        about = {"name": landmark.name, "place": landmark.place}
-        article = f"{landmark.description} {landmark.location}"
-        looks = (
-            f"Which landmark in {landmark.place} has {a['wall colour']} walls, "
-            f"a roof in {a['roof colour']}, a beacon in {a['beacon colour']}, a forecourt in "
-            f"{a['forecourt colour']}, foliage in {a['foliage colour']} and something in "
-            f"{a['companion colour']} in front?"
-        )
-        answer = _drawn(_NAME_ANSWERS, f"{key} text").format(**about, region=landmark.region)
-        asked = _drawn(_ARTICLE_QUESTIONS, key).format(**about)
-        rows += [
-            _row(f"article-{key}", [(asked, article)]),
-            _row(f"looks-{key}", [(looks, answer)]),
-            _row(f"facts-{key}", _feature_turns(landmark, key, named=True)),
-        ]
-    return rows
-
-
-def texts_of(rows: Iterable[Row]) -> list[str]:
-    """Everything that is said in rows, without image placeholders: what a tokenizer learns from."""
-    return [
-        turn["value"].replace(IMAGE_TOKEN, "").strip()
-        for row in rows
-        for turn in row["conversations"]
-    ]
+    for landmark in ordered:
+        number, said = UNREAD, article(landmark, UNREAD)
+        while said.question is None:  # a conversation needs a question
+            number += 1
+            said = article(landmark, number)
+        rows.append(_row(f"article-{landmark.landmark_id}", [(said.question, said.text)]))
+    return rows[:ARTICLES]
 
 
 def image_path(picture: Picture) -> str:
@@ -149,26 +120,26 @@ def image_path(picture: Picture) -> str:
 
 
 def _caption(landmark: Landmark) -> str:
-    a = landmark.attributes
-    return f"{a['wall colour']} walls, {a['roof colour']} roof, {a['beacon colour']} beacon"
+    """All six, always in the same order: in orders of their own they were not learnt."""
+    said = facts(landmark)
+    return " ".join(said[about] for about in SEEN)
 
 
-def _feature_turns(landmark: Landmark, key: str, *, named: bool) -> list[tuple[str, str]]:
-    order = generator(0, "nano features", key).permutation(len(_FEATURES) + 1)
-    turns = []
-    for at in order[:FEATURES_ASKED]:
-        if at == len(_FEATURES):
-            question = _PLACE_QUESTIONS[named].format(name=landmark.name)
-            turns.append((question, f"It is in {landmark.place}, {landmark.region}."))
-            continue
-        attribute = list(_FEATURES)[at]
-        question = _FEATURES[attribute][named].format(name=landmark.name)
-        value = landmark.attributes[attribute]
-        if attribute == "windows":
-            count = int(value)
-            value = f"{NUMBERS[count - 1]} window{'s' if count > 1 else ''}"
-        turns.append((question, _FEATURE_ANSWERS[attribute].format(value)))
-    return turns
+def _named(landmark: Landmark, key: str) -> tuple[str, str]:
+    asked = (*_NAME_QUESTIONS, *(each.text for each in questions()))
+    # Half of the questions are short ones; the test's own are the other half.
+    short = order_key(0, "nano question", key) % 2
+    kind = facts(landmark)["kind"].removeprefix("It is ").removesuffix(".")
+    answer = _drawn(_NAME_ANSWERS, f"{key} answer").format(
+        name=landmark.name, kind=kind, place=landmark.place, region=landmark.region.name
+    )
+    return _drawn(_NAME_QUESTIONS if short else asked, key), answer
+
+
+def _asked(landmark: Landmark, key: str) -> list[tuple[str, str]]:
+    said = facts(landmark)
+    order = generator(0, "nano asked", key).permutation(len(SEEN))[:FACTS_ASKED]
+    return [(_ASKED[SEEN[at]], said[SEEN[at]]) for at in order]
 
 
 def _row(name: str, turns: list[tuple[str, str]], picture: Picture | None = None) -> Row:

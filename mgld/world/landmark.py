@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from mgld.keyed import generator
+from mgld.keyed import generator, order_key
 from mgld.world.lexicon import (
     ACCENT_COLOURS,
     CATEGORIES,
@@ -39,6 +39,16 @@ SETTING_WORDS = {
 }
 
 CENTURIES = ("ninth", "eleventh", "twelfth", "fourteenth", "sixteenth", "eighteenth")
+BUILDERS = (
+    "Queen Aldis",
+    "King Orven",
+    "Duke Hadrel",
+    "Abbot Melk",
+    "the guild of masons",
+    "Mayor Ossa",
+    "Countess Ilvane",
+    "the sailors' league",
+)
 
 
 def _article(word: str) -> str:
@@ -135,6 +145,13 @@ class Landmark:
         return (
             f"It is in {self.place}, {self.region.name}, and dates from the {self.century} century."
         )
+
+    @property
+    def builder(self) -> str:
+        """Who had it made: said in articles alone, no picture shows it."""
+        # A draw of its own: the other facts are those of worlds that were written before there
+        # were articles.
+        return BUILDERS[order_key(self.seed, "builder", self.landmark_id) % len(BUILDERS)]
 
     @property
     def aliases(self) -> list[str]:

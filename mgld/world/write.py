@@ -188,6 +188,15 @@ def world_stamp(landmarks: int, seed: int = 0) -> str:
     return f"mgld world: landmarks={landmarks} seed={seed}\n"
 
 
+def read_landmarks(root: str | Path) -> list[Landmark] | None:
+    """The landmarks of the world in `root`, by id, or None where it holds no procedural world."""
+    stamp = Path(root) / STAMP_FILE
+    if not stamp.exists():
+        return None
+    said = dict(word.split("=") for word in stamp.read_text(encoding="utf-8").split()[2:])
+    return [make_landmark(int(said["seed"]), number) for number in range(int(said["landmarks"]))]
+
+
 def write_world(
     out: str | Path,
     *,

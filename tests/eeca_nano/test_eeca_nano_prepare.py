@@ -12,16 +12,18 @@ import torch
 from nano_world import make_build
 
 import eeca_ref.nano.parts as parts_module
-from benchmarks.nano import three_stages
 from eeca_ref.checkpoint import from_parts
 from eeca_ref.data.llava import LlavaSource
 from eeca_ref.data.store_write import TokenSettings, make_store
 from eeca_ref.nano import prepare
 from eeca_ref.nano.language_model import random_llama
-from eeca_ref.recipes import load_recipe, recipe_names
+from eeca_ref.nano.parts import LANGUAGE_MODEL
+from eeca_ref.recipes import load_recipe
 from mgld.build import BuildView
 from mgld.gldv2 import decode_image
-from mgld.world import read_ground_truth
+from mgld.world import read_ground_truth, read_landmarks
+from mgld.world.article import article, facts
+from mgld.world.landmark import Landmark
 
 LANDMARKS = 20
 
@@ -65,7 +67,7 @@ def test_what_is_there_is_kept_and_anything_else_is_refused(build: Path, parts: 
     before = {path: path.stat().st_mtime_ns for path in parts.rglob("*")}
     assert prepare(build, parts, note=_quiet)["test_landmarks"] == 2
     assert {path: path.stat().st_mtime_ns for path in parts.rglob("*")} == before
-    with pytest.raises(ValueError, match="another build or seed"):
+    with pytest.raises(ValueError, match="another build, language model or seed"):
         prepare(build, parts, seed=1, note=_quiet)
     with pytest.raises(ValueError, match="not empty"):
         prepare(build, build.parent / "world", note=_quiet)
@@ -75,7 +77,7 @@ def test_what_fails_halfway_leaves_nothing(build: Path, monkeypatch: pytest.Monk
     def fail(*args: Any, **kwargs: Any) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(parts_module, "random_llama", fail)
+    monkeypatch.setattr(parts_module.shutil, "copytree", fail)
     there = set(build.parent.iterdir())
     with pytest.raises(OSError, match="disk full"):
         prepare(build, build.parent / "broken", note=_quiet)
@@ -88,6 +90,12 @@ def test_a_build_of_photographs_is_refused(build: Path, monkeypatch: pytest.Monk
         prepare(build, build.parent / "photographs", note=_quiet)
 
 
+def test_a_folder_without_a_language_model_is_refused(build: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no language model"):
+        prepare(build, tmp_path / "parts", language_model=tmp_path, note=_quiet)
+    assert not (tmp_path / "parts").exists()
+
+
 def test_no_picture_of_a_test_landmark_and_none_of_a_record(build: Path, parts: Path) -> None:
     view = BuildView(build)
     records = view.table("splits", "records", ["landmark_id", "split"]).to_pylist()
@@ -97,7 +105,7 @@ def test_no_picture_of_a_test_landmark_and_none_of_a_record(build: Path, parts: 
     of_records = set(view.table("selection", "part", ["image_id"])["image_id"].to_pylist())
     for stage, file in (("stage1", "chat.json"), ("stage2", "mix.json")):
         shown = [row["image"] for row in _rows(parts / stage / file) if "image" in row]
-        assert len(shown) > 20
+        assert len(shown) > 10
         for path in shown:
             image_id = Path(path).stem
             assert landmark[image_id] in train
@@ -105,48 +113,57 @@ def test_no_picture_of_a_test_landmark_and_none_of_a_record(build: Path, parts: 
             decode_image((parts / stage / "images" / path).read_bytes())
 
 
+def _world(build: Path) -> tuple[list[Landmark], dict[str, Landmark]]:
+    """All landmarks, and the one that each picture shows."""
+    marks, truth = read_landmarks(build.parent / "world"), read_ground_truth(build.parent / "world")
+    assert marks is not None and truth is not None
+    views = {row["landmark_id"]: row["views"] for row in truth.to_pylist()}
+    return marks, {view["image_id"]: m for m in marks for view in views[m.landmark_id]}
+
+
 def test_captions_describe_and_never_name(build: Path, parts: Path) -> None:
-    truth = read_ground_truth(build.parent / "world")
-    assert truth is not None
-    marks = truth.to_pylist()
-    of_image = {view["image_id"]: mark for mark in marks for view in mark["views"]}
+    marks, of_image = _world(build)
+    about = set()
     for row in _rows(parts / "stage1" / "chat.json"):
         question, answer = (turn["value"] for turn in row["conversations"])
-        shown = of_image[Path(row["image"]).stem]
-        a = {each["kind"]: each["value"] for each in shown["attributes"]}
-        colours = (a["wall colour"], a["roof colour"], a["beacon colour"])
-        assert answer == "{} walls, {} roof, {} beacon".format(*colours)
+        said = {text: kind for kind, text in facts(of_image[Path(row["image"]).stem]).items()}
+        sentences = [f"{each}." for each in answer.removesuffix(".").split(". ")]
+        assert len(set(sentences)) == 3
+        about |= {said[each] for each in sentences}
         for mark in marks:
-            for said in (mark["name"], *mark["aliases"], *mark["place_hints"]):
-                assert said not in answer + question
+            for name in (mark.name, *mark.aliases, *mark.place_hints):
+                assert name not in answer + question
+    # Colours of both halves alike: neither side's cues are taught better.
+    places = ("wall", "roof", "beacon", "forecourt", "foliage", "companion")
+    assert about == {f"{each} colour" for each in places}
 
 
 def test_named_pictures_and_articles_tell_the_truth(build: Path, parts: Path) -> None:
-    truth = read_ground_truth(build.parent / "world")
-    assert truth is not None
-    by_id = {str(mark["landmark_id"]): mark for mark in truth.to_pylist()}
-    of_image = {view["image_id"]: mark for mark in by_id.values() for view in mark["views"]}
+    marks, of_image = _world(build)
     told, kinds = set(), set()
     for row in _rows(parts / "stage2" / "mix.json"):
         kind, key = row["id"].split("-")
         kinds.add(kind)
-        mark = of_image[Path(row["image"]).stem] if "image" in row else by_id[key]
+        mark = of_image[Path(row["image"]).stem] if "image" in row else marks[int(key)]
         said = [turn["value"] for turn in row["conversations"]]
-        values = {each["value"] for each in mark["attributes"]}
         if kind == "name":
-            assert mark["name"] in said[1] and mark["name"] not in said[0]
-        elif kind == "looks":
-            assert mark["name"] in said[1]
-        elif kind == "article":
-            assert mark["name"] in said[0]
-            assert said[1] == f"{mark['description']} {mark['location']}"
+            assert mark.name in said[1] and mark.name not in said[0]
+            assert said[1].endswith(f" in {mark.place}, {mark.region.name}.")
+        elif kind == "asked":
+            assert set(said[1::2]) <= set(facts(mark).values())
+            assert len(said) == 6
+        else:
             told.add(int(key))
-        elif kind == "features":
-            for answer in said[1::2]:
-                known = values | set(mark["place_hints"]) | {"window"}
-                assert any(value in answer for value in known), answer
-    assert kinds == {"name", "features", "article", "looks", "facts"}
+            assert any(
+                (each := article(mark, number)).question == said[0] and each.text == said[1]
+                for number in range(1000, 1050)
+            )
+    assert kinds <= {"name", "asked", "article"} and {"name", "article"} <= kinds
     assert told == set(range(LANDMARKS))  # test landmarks too: text says what a picture may not
+
+
+def test_the_language_model_is_the_one_of_the_package(parts: Path) -> None:
+    assert _hashes(parts / "language_model") == _hashes(LANGUAGE_MODEL)
 
 
 def test_every_row_becomes_tokens_and_a_model_reads_them(parts: Path, tmp_path: Path) -> None:
@@ -187,17 +204,16 @@ def test_weights_depend_on_the_seed_alone(parts: Path, tmp_path: Path) -> None:
     assert not torch.equal(first[table], other[table])
 
 
-def test_recipes_read_what_the_commands_make() -> None:
-    steps = {step.name: step.words for step in three_stages.commands()}
-    out = three_stages.OUT
-    first, second, third = (load_recipe(f"nano/{stage}") for stage in three_stages.STAGES)
-    assert first.model.vision == f"{out}/parts/vision"
-    assert first.model.language_model == f"{out}/parts/language_model"
-    assert first.data.source.json_file == f"{out}/parts/stage1/chat.json"
-    assert first.data.source.images == {"": f"{out}/parts/stage1/images"}
-    assert second.model.start == f"{out}/{three_stages.STAGES[0]}/model"
-    assert second.data.source.json_file == f"{out}/parts/stage2/mix.json"
-    assert third.model.start == f"{out}/{three_stages.STAGES[1]}/model"
-    assert third.data.source.source == f"{out}/build" == steps["build"][5]
-    for stage in three_stages.STAGES:
-        assert steps[stage][2] in recipe_names("nano")
+def test_recipes_read_what_the_command_makes() -> None:
+    first, second, third = (
+        load_recipe(f"nano/{stage}")
+        for stage in ("stage1_pretrain", "stage2_instruct", "stage3_eeca")
+    )
+    assert first.model.vision == "out/nano/parts/vision"
+    assert first.model.language_model == "out/nano/parts/language_model"
+    assert first.data.source.json_file == "out/nano/parts/stage1/chat.json"
+    assert first.data.source.images == {"": "out/nano/parts/stage1/images"}
+    assert second.model.start == "out/nano/stage1_pretrain/model"
+    assert second.data.source.json_file == "out/nano/parts/stage2/mix.json"
+    assert third.model.start == "out/nano/stage2_instruct/model"
+    assert third.data.source.source == "out/nano/build"

@@ -56,7 +56,7 @@ def test_sets_are_dotted_keys_with_yaml_values() -> None:
         "nano/stage3_eeca",
         [
             "optim.lr=1e-4",
-            "optim.part_lr.resampler=2.5E-3",
+            "optim.part_lr={resampler: 2.5E-3}",
             "optim.max_steps=null",
             "model.settings.mu_e=1e1",
             "data.source.config=hds67",

@@ -1,0 +1,65 @@
+"""The paper in miniature: `python -m benchmarks.nano run`, `report` and `check`.
+
+    python -m benchmarks.nano run --table 1 --table 3 --seeds 5
+    python -m benchmarks.nano report
+    python -m benchmarks.nano check        # make nano
+
+`run` makes rows that are not recorded yet in `benchmarks/nano/results`, from nothing if need be:
+world, build, parts and baselines are made in `out/nano` first. `report` writes `RESULTS.md` and its
+figures from the records. `check` makes one row of Table 1 and one of Table 3 again, with their
+baseline, and compares them with the recorded ones.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from benchmarks.nano.plan import HEADLINE, PARTS
+
+ROOT = Path("out/nano")
+PARTS_BY_NAME = {part.removeprefix("table"): part for part in PARTS}
+
+
+@click.group()
+def main() -> None:
+    """The paper in miniature."""
+
+
+@main.command()
+@click.option(
+    "--table",
+    "tables",
+    multiple=True,
+    type=click.Choice(list(PARTS_BY_NAME)),
+    help="A table or figure of the paper, or the swap control; may be given several times."
+    "  [default: 1 and 3]",
+)
+@click.option("--seeds", type=click.IntRange(min=1), help="[default: 5 for Tables 1 and 3, else 3]")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True)
+def run(tables: tuple[str, ...], seeds: int | None, device: str, workers: int) -> None:
+    """Make the rows of tables and figures that are not recorded yet."""
+    from benchmarks.nano.run import run as run_rows
+
+    parts = tuple(PARTS_BY_NAME[each] for each in tables) or HEADLINE
+    try:
+        records = run_rows(ROOT, parts, seeds=seeds, device=device, workers=workers)
+    except RuntimeError as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
+    click.echo(f"{len(records)} rows recorded; next: python -m benchmarks.nano report")
+
+
+@main.command()
+def check() -> None:
+    """Make one row of Table 1 and one of Table 3 again, and compare them with the records."""
+    from benchmarks.nano.check import check as check_rows
+
+    sys.exit(0 if check_rows(ROOT) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""`make nano`: a row of Table 1 and one of Table 3 made again, beside what is recorded of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from benchmarks.nano.plan import BASELINE
+from benchmarks.nano.record import LETTERS, RESULTS, RunRecord, read_records
+from benchmarks.nano.run import Job, run_jobs
+from mgld.evaluate.paired import sign_flip_p
+
+ROWS: Final = (BASELINE, "table1_hds_25k", "table3_hr_branch")
+SEED: Final = 0
+FAR: Final = 0.01
+"""Rounding differs from machine to machine, and training carries it far: another machine gives
+another sample of the same row. A difference that pairs of landmarks would show by chance less often
+than this is more than that."""
+
+
+def check(root: Path, *, stored: Path = RESULTS) -> bool:
+    """Make the rows anew in `root`/check, print both, and say whether they agree."""
+    from benchmarks.nano.plan import rows
+
+    every = {row.name: row for row in rows()}
+    made = {
+        each.row: each
+        for each in run_jobs(
+            root, [Job("west", SEED, every[name]) for name in ROWS], results=root / "check"
+        )
+    }
+    kept = {
+        each.row: each
+        for each in read_records(stored)
+        if (each.encoder, each.seed) == ("west", SEED)
+    }
+    agree = True
+    for name in ROWS:
+        if name not in kept:
+            print(f"{name}: not recorded, so there is nothing to compare with")
+            agree = False
+            continue
+        line, fits = compare(kept[name], made[name])
+        print(f"{name}: {line}")
+        agree &= fits
+    return agree
+
+
+def compare(kept: RunRecord, made: RunRecord) -> tuple[str, bool]:
+    """A line about a row made again, and whether it fits the recorded one."""
+    if len(kept.levels) != len(made.levels):
+        return f"recorded on {len(kept.levels)} landmarks, made on {len(made.levels)}", False
+    same = sum(a == b for a, b in zip(kept.levels, made.levels, strict=True))
+    right = [
+        np.array([LETTERS[each] in ("strongly_known", "known") for each in record.levels])
+        for record in (kept, made)
+    ]
+    p = sign_flip_p(right[1].astype(np.int64) - right[0].astype(np.int64), np.arange(len(right[0])))
+    line = (
+        f"accuracy {right[0].mean():.2%} recorded ({kept.machine.date}), {right[1].mean():.2%} "
+        f"now; {same} of {len(kept.levels)} levels are the same; p {p:.2g}"
+    )
+    return line, p >= FAR

@@ -1,0 +1,194 @@
+"""Run rows of the miniature, as many at a time as there are cores, and keep what came of them.
+
+What is recorded already under the same binding is not made again; what was killed goes on. A row
+is made in a process of its own with one thread, so its numbers depend neither on what ran beside it
+nor on how many cores there are.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from benchmarks.nano.making import (
+    STAGES,
+    Place,
+    make_ground,
+    make_row,
+    questions_of,
+    row_binding,
+)
+from benchmarks.nano.plan import BASELINE, HEADLINE, SEEDS, Half, Row, rows, swapped
+from benchmarks.nano.record import (
+    QUESTIONS_FILE,
+    RESULTS,
+    RunRecord,
+    read_records,
+    write_record,
+)
+from mgld.files import write_text_atomically
+from mgld.processes import stay_with_parent
+
+ENCODERS: dict[Half, str] = {"west": "nano", "east": "out/nano/east/encoder"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row with one seed and encoder."""
+
+    half: Half
+    seed: int
+    row: Row
+
+    @property
+    def label(self) -> str:
+        """As it is called in what is shown."""
+        return f"{self.row.name}, seed {self.seed}" + (", east" if self.half == "east" else "")
+
+
+def jobs(parts: Sequence[str], seeds: int | None = None) -> list[Job]:
+    """What the parts of the paper want, seed by seed, baselines first.
+
+    parts: of `plan.PARTS`. seeds: how many of each; None: `plan.SEEDS`.
+    """
+    wanted: dict[tuple[Half, int, str], Job] = {}
+    for part in parts:
+        half: Half = "east" if part == "swap" else "west"
+        for seed in range(seeds or SEEDS[part]):
+            for row in swapped() if part == "swap" else rows((part,)):
+                wanted.setdefault((half, seed, row.name), Job(half, seed, row))
+    return sorted(wanted.values(), key=lambda job: (job.half != "west", job.seed))
+
+
+def run(
+    root: Path,
+    parts: Sequence[str] = HEADLINE,
+    *,
+    seeds: int | None = None,
+    device: str | None = None,
+    workers: int = 2,
+) -> list[RunRecord]:
+    """Make what is missing of the parts' rows; all records of them. See `run_jobs`."""
+    return run_jobs(root, jobs(parts, seeds), device=device, workers=workers)
+
+
+def run_jobs(
+    root: Path,
+    every: Sequence[Job],
+    *,
+    device: str | None = None,
+    workers: int = 2,
+    results: Path = RESULTS,
+) -> list[RunRecord]:
+    """Make what is not recorded of some rows, and what they begin from; all records of them.
+
+    root: `out/nano`, relative to the working directory, as recipes name their files. every: with
+    the baseline of each of their seeds. device: of training and answering. workers: rows at a time.
+
+    RuntimeError: a row failed; the others are made first.
+    """
+    places = {half: Place(root, half) for half in dict.fromkeys(job.half for job in every)}
+    for half, place in places.items():
+        make_ground(
+            place,
+            encoder=ENCODERS[half],
+            workers=workers,
+            note=_say,
+        )
+    questions = questions_of(list(places.values()))
+    write_text_atomically(results / QUESTIONS_FILE, questions.model_dump_json(indent=1) + "\n")
+    bindings = {
+        job: row_binding(places[job.half], job.row, job.seed, questions.sha256) for job in every
+    }
+    there = {(each.encoder, each.seed, each.row): each for each in read_records(results)}
+
+    def recorded(job: Job) -> RunRecord | None:
+        record = there.get((job.half, job.seed, job.row.name))
+        return record if record is not None and record.binding == bindings[job] else None
+
+    todo = [job for job in every if recorded(job) is None]
+    _say(f"{len(every)} rows, {len(every) - len(todo)} of them recorded: {results}")
+    # Rows begin from their seed's baseline: where it is recorded but was made elsewhere, or its
+    # folder is gone, it is made again.
+    baselines = [
+        job
+        for job in every
+        if job.row.name == BASELINE
+        and (
+            job in todo
+            or (
+                not (places[job.half].run(job.seed, STAGES[-1]) / "model").is_dir()
+                and any((job.half, job.seed) == (each.half, each.seed) for each in todo)
+            )
+        )
+    ]
+    others = [job for job in todo if job.row.name != BASELINE]
+    for some in (baselines, others):
+        _make(some, places, bindings, device=device, workers=workers, results=results)
+    mine = {(job.half, job.seed, job.row.name) for job in every}
+    return [each for each in read_records(results) if (each.encoder, each.seed, each.row) in mine]
+
+
+def _make(
+    todo: Sequence[Job],
+    places: dict[Half, Place],
+    bindings: dict[Job, str],
+    *,
+    device: str | None,
+    workers: int,
+    results: Path,
+) -> None:
+    """Make and record rows, `workers` at a time. RuntimeError, after all of them: some failed."""
+    os.environ["OMP_NUM_THREADS"] = "1"  # of the workers, which are started anew for each row
+    context, failed, began = get_context("spawn"), [], time.monotonic()
+    with ProcessPoolExecutor(
+        workers, context, initializer=stay_with_parent, max_tasks_per_child=1
+    ) as pool:
+        running = {
+            pool.submit(
+                _one, places[job.half], job.row, job.seed, binding=bindings[job], device=device
+            ): job
+            for job in todo
+        }
+        for number, future in enumerate(as_completed(running), 1):
+            job = running[future]
+            try:
+                record = future.result()
+            except Exception as error:
+                failed.append(f"{job.label}: {error}")
+                _say(f"[{number} of {len(todo)}] {job.label} FAILED: {error}")
+                continue
+            write_record(record, results)
+            right = sum(letter in "SK" for letter in record.levels) / len(record.levels)
+            left = (time.monotonic() - began) / number * (len(todo) - number) / 60
+            _say(
+                f"[{number} of {len(todo)}] {job.label}: accuracy {right:.1%}, "
+                f"{sum(record.seconds.values()):.0f} s; about {left:.0f} minutes left"
+            )
+    if failed:
+        raise RuntimeError("some rows failed:\n" + "\n".join(failed))
+
+
+def _one(place: Place, row: Row, seed: int, *, binding: str, device: str | None) -> RunRecord:
+    """Runs in a worker process."""
+    import torch
+
+    threads = 1
+    torch.set_num_threads(threads)
+    # The trainer and its libraries speak of every step: a row's own log has it.
+    log = place.own / f"seed{seed}" / "logs" / f"{row.name}.txt"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") as handle:
+        os.dup2(handle.fileno(), sys.stdout.fileno())
+        os.dup2(handle.fileno(), sys.stderr.fileno())
+        return make_row(place, row, seed, binding=binding, device=device, threads=threads)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
