@@ -27,7 +27,7 @@ SIZES = {"25k": 20, "50k": 40}
 @pytest.fixture(scope="module")
 def view(tmp_path_factory: pytest.TempPathFactory) -> BuildView:
     out = tmp_path_factory.mktemp("study") / "build"
-    words = ["build", "--source", "world:150", "--encoder", "nano", "--out", str(out)]
+    words = ["build", "--source", "world:100", "--encoder", "nano", "--out", str(out)]
     subprocess.run([Path(sys.executable).parent / "mgld", *words], check=True, capture_output=True)
     return BuildView(out)
 

@@ -6,14 +6,18 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from made_up_runs import LANDMARKS, every_row, levels, record, write_all, write_questions
 
 from benchmarks.nano.record import write_record
+from benchmarks.nano.report.dispersion import SEEN, read_dispersion
 from benchmarks.nano.report.rows import table_rows
 from benchmarks.nano.report.runs import read_runs
 from benchmarks.nano.report.write import write_report
 from mgld.evaluate.records import Decoding, JudgedBy, ProbeResult, ProbeTable
+from mgld.figures import draw_images_per_landmark
+from mgld.scoring.dispersion import MEASURES
 
 
 def report(results: Path, out: Path, remarks: Path | None = None) -> str:
@@ -209,3 +213,36 @@ def test_the_probe_where_it_was_made(tmp_path: Path) -> None:
     assert "| baseline-seed0 | known | 100 | 80 | 25.0 (10.0 to 90.0) |" in rows
     assert "| baseline-seed0 | unknown | 100 | 80 | 95.0 (10.0 to 90.0) |" in rows
     assert (tmp_path / "out" / "figures" / "misalignment.png").is_file()
+
+
+def test_figure_3_by_its_own_numbers(tmp_path: Path) -> None:
+    """HDS as claimed, HSS neither, LCS the other way and as claimed."""
+    column = np.ones(8)
+    rows = [("hds", "within", 0.8), ("hss", "within", 0.7), ("hss", "silhouette", 0.7),
+            ("lcs", "within", 0.8), ("lcs", "silhouette", 0.1)]  # fmt: skip
+    lines = ["subset,measure,value,same_categories_low,same_categories_high,same_categories_p"]
+    lines += [f"{subset},{measure},{value},0.6,0.75,0.01" for subset, measure, value in rows]
+    draw_images_per_landmark(column).save(tmp_path / "figures")
+    (tmp_path / "figures" / "dispersion.csv").write_text("\n".join(lines) + "\n")
+    page = report(tmp_path / "nowhere", tmp_path)
+    text = section(page, "Figures 3, 4, 8, 9 and 15")
+    assert line(text, "HDS is dispersed within categories")[2:] == [
+        "0.800", "0.600 to 0.750", "**reproduced**",
+    ]  # fmt: skip
+    assert line(text, "HSS is compact within categories")[-1] == "**undecided in miniature**"
+    assert line(text, "LCS varies little within categories")[-1] == "**not reproduced**"
+    assert line(text, "LCS blurs the borders of categories")[-1] == "**reproduced**"
+    assert "Figure 9: images per landmark" in text
+    assert "![Histogram of images per landmark" in text
+    assert "Not drawn: Figure 3: image vectors of the subsets;" in text
+    found = json.loads((tmp_path / "conclusions.json").read_text())["figure3"]
+    assert [each["verdict"] for each in found].count("reproduced") == 2
+
+
+def test_figure_3_was_not_drawn(tmp_path: Path) -> None:
+    assert {each.verdict for each in read_dispersion(tmp_path)} == {"not run"}
+    assert "Not drawn: Figure 3" in report(tmp_path / "nowhere", tmp_path)
+
+
+def test_every_measure_of_figure_3_is_measured() -> None:
+    assert {seen.measure for seen in SEEN} <= set(MEASURES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.nano.report.dispersion import Measured
 from benchmarks.nano.report.rows import Row
 from benchmarks.nano.report.runs import Runs
 from benchmarks.nano.report.verdicts import Conclusion
@@ -24,7 +25,8 @@ class Contents:
     """All that the page is made from.
 
     tables, points: rows of the paper's tables and points of its figures, by number. pictures: by
-    figure ("1", "5", "7", "knowledge"). study: of the encoder's knowledge, None: not made.
+    figure ("1", "5", "7", "knowledge"), and of the build those that were drawn there ("data").
+    measured: Figure 3's claims. study: of the encoder's knowledge, None: not made.
     """
 
     runs: Runs
@@ -33,4 +35,5 @@ class Contents:
     conclusions: list[Conclusion]
     remarks: dict[str, str]
     pictures: dict[str, list[Picture]]
+    measured: list[Measured]
     study: dict[str, Any] | None

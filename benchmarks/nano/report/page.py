@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from benchmarks.nano.report import page_conclusions as conclusions_page
 from benchmarks.nano.report import page_tables as tables_page
 from benchmarks.nano.report.contents import Contents
+from benchmarks.nano.report.page_data import data_section
 from benchmarks.nano.report.page_sections import (
     machines_section,
     pictures_of,
@@ -49,6 +50,8 @@ def render(contents: Contents) -> str:
         "## Figure 1: described from the name, not recognised in the image\n\n"
         + probe_section(contents),
         "## Swap control\n\n" + swap_section(runs),
+        "## Figures 3, 4, 8, 9 and 15: what the data is like\n\n"
+        + data_section(contents.measured, contents.pictures.get("data", [])),
         "## How well scores find what the encoder was taught\n\n" + study_section(contents),
         "## Levels\n\n"
         + "\n\n".join(

@@ -9,8 +9,10 @@ from typing import Any
 from benchmarks.nano.record import RESULTS
 from benchmarks.nano.report.claims import MARGIN, RULES
 from benchmarks.nano.report.contents import Contents, Picture
+from benchmarks.nano.report.dispersion import read_dispersion
 from benchmarks.nano.report.draw import draw_all
 from benchmarks.nano.report.page import render
+from benchmarks.nano.report.page_data import find_pictures
 from benchmarks.nano.report.page_knowledge import read_study
 from benchmarks.nano.report.page_sections import SWAPPED
 from benchmarks.nano.report.remarks import REMARKS, read_remarks
@@ -44,11 +46,14 @@ def write_report(
         drawing.save(out.parent / FIGURES)
         picture = Picture(drawing.name, drawing.title, drawing.alt)
         pictures.setdefault(figure, []).append(picture)
-    page = render(
-        Contents(runs, tables, points, conclusions, read_remarks(remarks), pictures, study)
-    )
+    figures = out.parent / FIGURES
+    pictures["data"] = find_pictures(figures)
+    measured = read_dispersion(figures)
+    texts = read_remarks(remarks)
+    page = render(Contents(runs, tables, points, conclusions, texts, pictures, measured, study))
     write_text_atomically(out, page)
     numbers = _numbers(runs, tables, points, conclusions)
+    numbers["figure3"] = _rounded([each.model_dump(mode="json") for each in measured])
     text = json.dumps(numbers, indent=1, ensure_ascii=False, allow_nan=False)
     write_text_atomically(out.parent / CONCLUSIONS, text + "\n")
     return conclusions

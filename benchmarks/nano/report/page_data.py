@@ -1,0 +1,78 @@
+"""The figures of the build and of its answers, which `mgld figures` draws, and Figure 3's claims.
+
+They need the build itself, so they are drawn there and found here, in the page's own `figures`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+from xml.etree import ElementTree
+
+from benchmarks.nano.report.contents import Picture
+from benchmarks.nano.report.dispersion import DISPERSION, Measured
+from benchmarks.nano.report.words import table
+
+DRAWN: Final = {
+    "tsne": "Figure 3: image vectors of the subsets",
+    DISPERSION: "Figure 3, measured",
+    "categories": "Figure 4: categories in each subset",
+    "gldv2-tables": "Figure 8: tables of the source",
+    "images-per-landmark": "Figure 9: images per landmark",
+    "top-three": "One image of the three most similar",
+    "level-examples": "Figure 15: answers at each level",
+}
+"""Names of the files, in the order of the page."""
+
+
+def find_pictures(figures: Path) -> list[Picture]:
+    """Those of `DRAWN` that are there, each with what it says to who cannot see it."""
+    found = []
+    for name, title in DRAWN.items():
+        path = figures / f"{name}.svg"
+        if path.is_file():
+            alt = ElementTree.parse(path).getroot().get("aria-label") or title
+            found.append(Picture(name, title, alt))
+    return found
+
+
+def data_section(measured: list[Measured], pictures: list[Picture]) -> str:
+    """What the subsets are like."""
+    there = {each.name for each in pictures}
+    lacking = [title for name, title in DRAWN.items() if name not in there]
+    parts = []
+    if any(each.value is not None for each in measured):
+        parts += [
+            "What the paper reads off Figure 3, measured on the vectors themselves "
+            "([definitions](../../docs/definitions.md)): reproduced where the subset lies to the "
+            "claimed side of 95 % of random records of the same categories in the same numbers.",
+            _table(measured),
+        ]
+    parts += [
+        f"**{each.title}**\n\n![{each.alt}](figures/{each.name}.svg)\n\n"
+        f"[PNG](figures/{each.name}.png), [data](figures/{each.name}.csv)"
+        for each in pictures
+    ]
+    if lacking:
+        parts.append(
+            f"Not drawn: {'; '.join(lacking)}. `mgld figures out/nano/build --out "
+            "benchmarks/nano/figures` draws those of the build, with the folder of a graded run in "
+            "its place Figure 15."
+        )
+    return "\n\n".join(parts)
+
+
+def _table(measured: list[Measured]) -> str:
+    body = [
+        [
+            each.says,
+            each.measure,
+            "not drawn" if each.value is None else f"{each.value:.3f}",
+            "" if each.low is None or each.high is None else f"{each.low:.3f} to {each.high:.3f}",
+            f"**{each.verdict}**",
+        ]
+        for each in measured
+    ]
+    return table(
+        ["claim", "measure", "subset", "random", "verdict"], body, text=["measure", "verdict"]
+    )
