@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -246,3 +247,16 @@ def test_figure_3_was_not_drawn(tmp_path: Path) -> None:
 
 def test_every_measure_of_figure_3_is_measured() -> None:
     assert {seen.measure for seen in SEEN} <= set(MEASURES)
+
+
+def test_knowledge_curve_is_of_the_test_by_tier(whole: tuple[Path, Path]) -> None:
+    with (whole[1] / "figures" / "knowledge-curve.csv").open() as handle:
+        rows = [row for row in csv.DictReader(handle) if row["model"] == "HDS-50k"]
+    assert [(row["group"], row["landmarks"]) for row in rows] == [
+        ("never", "300"), ("rarely", "30"), ("sometimes", "90"), ("often", "180"),
+    ]  # fmt: skip
+    mean = sum(int(row["landmarks"]) * float(row["accuracy"]) for row in rows) / LANDMARKS
+    assert mean == pytest.approx(0.28)
+    assert "knowledge-curve.svg" in section(
+        (whole[1] / "RESULTS.md").read_text(), "What the encoder knew"
+    )

@@ -25,7 +25,7 @@ class Contents:
     """All that the page is made from.
 
     tables, points: rows of the paper's tables and points of its figures, by number. pictures: by
-    figure ("1", "5", "7", "knowledge"), and of the build those that were drawn there ("data").
+    figure ("1", "5", "7", "curve", "knowledge"), and those of the build ("data").
     measured: Figure 3's claims. study: of the encoder's knowledge, None: not made.
     """
 

@@ -9,13 +9,28 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.nano.report.page_knowledge import draw_study
-from benchmarks.nano.report.rows import Row
-from benchmarks.nano.report.runs import BASELINE, Runs, recognised
+from benchmarks.nano.report.rows import Row, accuracy_over
+from benchmarks.nano.report.runs import BASELINE, Runs, Scope, recognised
 from mgld.figures import Drawing
 from mgld.figures.data_size import draw_data_size
+from mgld.figures.group_accuracy import GroupShare, draw_group_accuracy
 from mgld.figures.robustness import draw_robustness
 from mgld.figures.style import METHODS
 
+TAUGHT: Final[dict[Scope, str]] = {
+    "unknown": "never",
+    "rare": "rarely",
+    "some": "sometimes",
+    "often": "often",
+}
+CURVE: Final = {
+    "baseline": BASELINE,
+    "LCS-50k": "table1_lcs_50k",
+    "BRS-50k": "table1_brs_50k",
+    "HSS-50k": "table1_hss_50k",
+    "HDS-50k": "table1_hds_50k",
+    "EECA, HSS-50k": "table3_l_h",
+}
 DEFAULTS: Final = {"mu_e": 7.32, "theta": 0.5, "hr_tokens": 128.0}
 """The paper's settings, which all of Figure 7's runs have but for one."""
 
@@ -29,10 +44,37 @@ def draw_all(
             yield "knowledge", drawing
     if runs.probes:
         yield "1", _probes(runs)
+    if any(runs.of(name) for name in CURVE.values()):
+        yield "curve", _curve(runs)
     if any(row.seeds for row in points[5]):
         yield "5", _data_size(runs, points[5])
     if any(row.seeds for row in points[7]):
         yield "7", _robustness(points[7])
+
+
+def _curve(runs: Runs) -> Drawing:
+    """What models recognise, by how often the encoder was taught it: the two halves of the claim.
+
+    Models that were not run are left out of the picture, as the page's tables say.
+    """
+    scopes = list(TAUGHT)
+    models = {
+        words: [_share(runs, name, scope) for scope in scopes]
+        for words, name in CURVE.items()
+        if runs.of(name)
+    }
+    return draw_group_accuracy(
+        [(TAUGHT[scope], int(runs.scope(scope).sum())) for scope in scopes],
+        models,
+        title="Accuracy by how often the encoder was taught the parts of a name",
+        over="how often the encoder was taught the parts of the name; test landmarks",
+        name="knowledge-curve",
+    )
+
+
+def _share(runs: Runs, name: str, scope: Scope) -> GroupShare | None:
+    found = accuracy_over(runs, list(runs.of(name).values()), scope)
+    return None if found is None else GroupShare(found.effect, found.low, found.high)
 
 
 def _data_size(runs: Runs, rows: list[Row]) -> Drawing:

@@ -41,6 +41,8 @@ def render(contents: Contents) -> str:
         "## What the encoder knew\n\n"
         "The same rows over test landmarks whose names the encoder was taught sometimes or often "
         "(VE-Known), rarely, and never (VE-Unknown: no syllable of the name was ever shown).\n\n"
+        + pictures_of(contents, "curve")
+        + "\n\n"
         + tables_page.by_knowledge([*tables[1], *tables[3]], counts)
         + "\n\n"
         + details(

@@ -45,10 +45,11 @@ def tokens_line() -> str:
         str(compose(f"nano/fig7_hr_tokens_{n}")["model"]["settings"]["resampler_queries"])
         for n in tokens
     ]
+    config = compose(f"nano/fig7_hr_tokens_{tokens[0]}")["data"]["source"]["config"]
     return (
-        f"One setting of EECA on HSS-50k changed at a time. {', '.join(queries)} queries stand for "
-        f"the paper's {', '.join(tokens)} high-resolution tokens; the paper prints no numbers, and "
-        "the grid is ours. Whiskers are 95 % over seeds alone."
+        f"One setting of EECA on {config.upper()} changed at a time. {', '.join(queries)} queries "
+        f"stand for the paper's {', '.join(tokens)} high-resolution tokens; the paper prints no "
+        "numbers, and the grid is ours. Whiskers are 95 % over seeds alone."
     )
 
 

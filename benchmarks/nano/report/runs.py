@@ -24,7 +24,7 @@ from eeca_ref.recipes.composing import Experiment, experiments
 from mgld.evaluate.metrics import RECOGNISED
 from mgld.evaluate.records import ProbeResult
 
-Scope = Literal["all", "known", "rare", "unknown", "west", "east"]
+Scope = Literal["all", "known", "unknown", "rare", "some", "often", "west", "east"]
 KNOWN_TIERS = ("some", "often")
 BASELINE = "baseline"
 _RECOGNISED = [letter for letter, state in LETTERS.items() if state in RECOGNISED]
@@ -65,14 +65,14 @@ class Runs:
         """A part of the test set, bool [L].
 
         known: taught sometimes or often (VE-Known); unknown: no syllable of the name was ever shown
-        to the encoder (VE-Unknown); rare: between them; west, east: the half it lies in.
+        to the encoder (VE-Unknown); rare, some, often: its tier; west, east: the half it lies in.
         """
         marks = self.landmarks(encoder)
         if scope == "all":
             return np.ones(len(marks), dtype=np.bool_)
         if scope in ("west", "east"):
             return np.array([mark.half == scope for mark in marks], dtype=np.bool_)
-        tiers = {"known": KNOWN_TIERS, "rare": ("rare",), "unknown": ("never",)}[scope]
+        tiers = {"known": KNOWN_TIERS, "unknown": ("never",)}.get(scope, (scope,))
         return np.array([mark.tier in tiers for mark in marks], dtype=np.bool_)
 
 

@@ -25,7 +25,7 @@ OUT = Path(__file__).parents[1] / "RESULTS.md"
 CONCLUSIONS = "conclusions.json"
 FIGURES = "figures"
 TABLES = (1, 2, 3, 4)
-DIGITS = 9
+DIGITS = 6
 """Of numbers in JSON: the last bits of a sum may differ from machine to machine."""
 
 
