@@ -12,6 +12,7 @@ import pytest
 from made_up_runs import LANDMARKS, every_row, levels, record, write_all, write_questions
 
 from benchmarks.nano.record import write_record
+from benchmarks.nano.report.__main__ import main
 from benchmarks.nano.report.dispersion import SEEN, read_dispersion
 from benchmarks.nano.report.rows import table_rows
 from benchmarks.nano.report.runs import read_runs
@@ -184,11 +185,12 @@ def test_gain_is_over_the_own_seeds_baseline(tmp_path: Path) -> None:
 
 def test_remarks_of_a_person(tmp_path: Path) -> None:
     remarks = tmp_path / "remarks.yaml"
-    remarks.write_text("hr_alone: >\n  Because of\n  this.\n")
+    remarks.write_text("hr_alone: >\n  Because of\n  this.\nknowledge: And that.\n")
     page = report(tmp_path / "nowhere", tmp_path / "out", remarks)
     assert "(HSS-50k)** (not run): Because of this." in page
+    assert "And that." in section(page, "How well scores find what the encoder was taught")
     remarks.write_text("no_such_claim: why\n")
-    with pytest.raises(ValueError, match="no claim no_such_claim"):
+    with pytest.raises(ValueError, match="nothing is called no_such_claim"):
         report(tmp_path / "nowhere", tmp_path / "out", remarks)
 
 
@@ -260,3 +262,14 @@ def test_knowledge_curve_is_of_the_test_by_tier(whole: tuple[Path, Path]) -> Non
     assert "knowledge-curve.svg" in section(
         (whole[1] / "RESULTS.md").read_text(), "What the encoder knew"
     )
+
+
+def test_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "RESULTS.md"
+    words = ["report", "--results", str(tmp_path / "nowhere"), "--out", str(out)]
+    monkeypatch.setattr("sys.argv", words)
+    main()
+    assert out.is_file()
+    assert "Of 29 claims of the paper: 29 not run." in capsys.readouterr().out

@@ -53,8 +53,11 @@ def render(contents: Contents) -> str:
         + probe_section(contents),
         "## Swap control\n\n" + swap_section(runs),
         "## Figures 3, 4, 8, 9 and 15: what the data is like\n\n"
-        + data_section(contents.measured, contents.pictures.get("data", [])),
-        "## How well scores find what the encoder was taught\n\n" + study_section(contents),
+        + data_section(contents.measured, contents.pictures.get("data", []))
+        + _remark(contents, "figure3"),
+        "## How well scores find what the encoder was taught\n\n"
+        + study_section(contents)
+        + _remark(contents, "knowledge"),
         "## Levels\n\n"
         + "\n\n".join(
             f"Table {number}\n\n{tables_page.levels(rows)}" for number, rows in tables.items()
@@ -63,6 +66,12 @@ def render(contents: Contents) -> str:
         machines_section(runs.records),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _remark(contents: Contents, section: str) -> str:
+    """What a person wrote about a section, as a paragraph."""
+    text = contents.remarks.get(section)
+    return "" if text is None else f"\n\n**Why that might be:** {text}"
 
 
 def _head(contents: Contents) -> str:
