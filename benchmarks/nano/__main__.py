@@ -54,6 +54,16 @@ def run(tables: tuple[str, ...], seeds: int | None, device: str, workers: int) -
 
 
 @main.command()
+def report() -> None:
+    """Write RESULTS.md and its figures from what is recorded."""
+    from benchmarks.nano.report.page_conclusions import headline
+    from benchmarks.nano.report.write import OUT, write_report
+
+    click.echo(headline(write_report()))
+    click.echo(f"{OUT}, with conclusions.json and figures beside it")
+
+
+@main.command()
 def check() -> None:
     """Make one row of Table 1 and one of Table 3 again, and compare them with the records."""
     from benchmarks.nano.check import check as check_rows

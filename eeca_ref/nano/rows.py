@@ -18,7 +18,7 @@ from mgld.world.landmark import Landmark
 
 Row = dict[str, Any]
 
-CAPTION_PICTURES = 1
+CAPTION_PICTURES = 2
 """Views of a landmark that stage 1 captions."""
 NAMED_LANDMARKS = 300
 """Landmarks that stage 2 names: a baseline has seen a few, as a real one has."""

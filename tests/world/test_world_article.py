@@ -30,7 +30,7 @@ def test_nothing_is_said_that_is_not_so() -> None:
     places = {place for region in REGIONS for place in region.places}
     for mark in MARKS:
         a = mark.attributes
-        own = {value for kind, value in a.items() if "colour" in kind} 
+        own = {value for kind, value in a.items() if "colour" in kind}
         own |= _words(SETTING_WORDS[mark.region.setting])  # "on a green meadow"
         for number in range(WORDINGS):
             each = article(mark, number)
