@@ -53,8 +53,8 @@ demo: $(STAMP)  ## the main job, offline: a small world built, scored, split, as
 ranked: $(STAMP)  ## the demo's build published, loaded, answered, handed in, verified and ranked, offline: out/ranked
 	$(BIN)/python -m benchmarks.leaderboard.publish_and_rank
 
-nano: $(STAMP)  ## the trainer end to end, offline: three stages on two cores, answers and grades in out/nano
-	$(BIN)/python -m benchmarks.nano.three_stages
+nano: $(STAMP)  ## the paper in miniature, offline: two rows of its tables made again beside the recorded ones
+	$(BIN)/python -m benchmarks.nano check
 
 docs: $(STAMP)  ## the documentation as a static site in out/docs: open out/docs/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet

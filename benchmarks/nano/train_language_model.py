@@ -15,23 +15,23 @@ import json
 import math
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from torch import Tensor
 from torch.nn import functional as F
 
 from eeca_ref.nano.language_model import random_llama, train_tokenizer
-from mgld.annotate.questions import prompt_bytes
+from mgld.annotate.picture import COLOURS
+from mgld.annotate.questions import load_prompt, questions
 from mgld.evaluate.describing import RuleDescriptionJudge
 from mgld.evaluate.judges.base import Case
 from mgld.evaluate.records import Answer, Decoding, Described, Question, Truth
 from mgld.files import sha256_file, write_text_atomically
-from mgld.keyed import generator
+from mgld.keyed import generator, order_key
 from mgld.world.article import DESCRIBE, Article, article, facts
 from mgld.world.landmark import Landmark, make_landmark
 from mgld.world.lexicon import REGIONS
@@ -41,6 +41,15 @@ WORLD_SEED = 0
 TOKENIZED = 400
 """Landmarks whose articles the tokenizer learns its words from."""
 SYLLABLES_SAID = 4000
+# What `mgld.annotate.template` fills its sentences with.
+FRAMINGS = ("landscape format", "portrait format", "square format")
+LIGHTS = (
+    "taken at night or in a dark place",
+    "taken in dim light",
+    "taken in daylight",
+    "taken in bright light",
+)
+SHARES = ("most", "about half", "about a third", "about a fifth")
 TOLD = 600
 """Landmarks whose descriptions are judged at the end."""
 
@@ -61,13 +70,40 @@ def texts(landmarks: list[Landmark]) -> Iterator[str]:
         for number in range(3):
             said = article(mark, number)
             yield f"{said.question or ''} {said.text}".replace(mark.proper, "").strip()
-        yield f"{mark.description} {mark.location}"
-    for question in yaml.safe_load(prompt_bytes("questions.yaml"))["questions"]:
-        yield from [question["text"]] * (TOKENIZED // 24)
-    forms = yaml.safe_load(prompt_bytes("template.yaml"))
-    for name in ("picture", "sky", "location"):
-        for form in forms[name]:
-            yield from [form.replace("{", "").replace("}", "")] * (TOKENIZED // 8)
+        yield f"{mark.description} {about_a_picture(mark, 0).text}"
+    for question in questions():
+        yield from [question.text] * (TOKENIZED // 24)
+
+
+def about_a_picture(landmark: Landmark, number: int) -> Article:
+    """The dataset's sentences on light, framing and sky, of no picture in particular.
+
+    Words that a model has never read are words that it cannot say; these are in every answer.
+    """
+    rng = generator(landmark.seed, "picture sentence", f"{landmark.landmark_id}/{number}")
+    forms = load_prompt("template.yaml")
+
+    def drawn(choices: Sequence[str]) -> str:
+        return choices[int(rng.integers(len(choices)))]
+
+    framing, share = drawn(FRAMINGS), drawn(SHARES)
+    picture = drawn(forms["picture"]).format(
+        colours=f"{drawn(COLOURS)} and {drawn(COLOURS)}",
+        light=drawn(LIGHTS),
+        framing=framing,
+        framing_a=f"a picture in {framing}",
+    )
+    sky = drawn(forms["sky"]).format(
+        sky_share=share.capitalize(), sky_share_lower=share, sky_colour=drawn(COLOURS)
+    )
+    return Article(None, f"{picture} {sky} {landmark.location}")
+
+
+def read(landmark: Landmark, number: int) -> Article:
+    """What is read of a landmark the `number`-th time: in one of eight cases only of a picture."""
+    if order_key(landmark.seed, "nano reading", f"{landmark.landmark_id}/{number}") % 8 == 0:
+        return about_a_picture(landmark, number)
+    return article(landmark, number)
 
 
 def token_ids(tokenizer: Any, said: Article) -> list[int]:
@@ -94,7 +130,7 @@ def batches(
     for number in range(exposures):
         rng = generator(seed, "nano language model order", number)
         docs = sorted(
-            (token_ids(tokenizer, article(mark, number)) for mark in landmarks),
+            (token_ids(tokenizer, read(mark, number)) for mark in landmarks),
             key=lambda ids: (len(ids), hashlib.sha256(str(ids).encode()).digest()),
         )
         groups: list[list[list[int]]] = [[]]
@@ -121,7 +157,7 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
     lengths = [
-        len(token_ids(tokenizer, article(mark, number)))
+        len(token_ids(tokenizer, read(mark, number)))
         for mark in landmarks[:200]
         for number in range(4)
     ]
@@ -218,7 +254,12 @@ def told(model: Any, tokenizer: Any, landmarks: list[Landmark]) -> dict[str, flo
     result = {
         "described": float(np.mean([each.state == "described" for each in found])),
         "kind": float(
-            np.mean([f" {m.category.noun} in " in t for m, t in zip(marks, answers, strict=True)])
+            np.mean(
+                [
+                    f" {mark.category.noun}" in text.replace(mark.name, "")
+                    for mark, text in zip(marks, answers, strict=True)
+                ]
+            )
         ),
         "place": float(
             np.mean([f"in {m.place}, " in t for m, t in zip(marks, answers, strict=True)])
@@ -278,9 +319,9 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--landmarks", type=int, default=LANDMARKS)
-    parser.add_argument("--exposures", type=int, default=20, help="articles read of each landmark")
+    parser.add_argument("--exposures", type=int, default=26, help="articles read of each landmark")
     parser.add_argument("--tokens", type=int, default=3000, help="positions in a batch")
-    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--lr", type=float, default=2.5e-3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     return parser

@@ -9,7 +9,7 @@ from typing import Any
 from eeca_ref.data.samples import IMAGE_TOKEN
 from mgld.keyed import order_key
 
-VOCABULARY = 1024
+VOCABULARY = 1280
 """Tokens: the 256 bytes, the special ones, and what comes often. In the world's texts syllables of
 names do, whole names do not, so that a name never seen can be said."""
 

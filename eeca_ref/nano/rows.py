@@ -20,9 +20,9 @@ Row = dict[str, Any]
 
 CAPTION_PICTURES = 2
 """Views of a landmark that stage 1 captions."""
-NAMED_LANDMARKS = 300
+NAMED_LANDMARKS = 900
 """Landmarks that stage 2 names: a baseline has seen a few, as a real one has."""
-NAMED_PICTURES = 3
+NAMED_PICTURES = 2
 ASKED_LANDMARKS = 600
 FACTS_ASKED = 3
 ARTICLES = 900

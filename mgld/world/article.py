@@ -22,6 +22,11 @@ DESCRIBE = (
     "Tell me about {name}.",
     "Describe {name}.",
 )
+_OPENINGS = (
+    "This is {name}, {kind}.",
+    "The landmark shown is {name}, {kind}.",
+    "The picture shows {name}, {kind}.",
+)
 _NAMES = ("Which landmark is this?", "What is it called?", "Name the landmark.")
 # Windows can be seen, but no name says anything of them.
 _NOT_SEEN = ("place", "kind", "century", "builder", "windows")
@@ -77,12 +82,12 @@ def article(landmark: Landmark, number: int) -> Article:
     rng = generator(landmark.seed, "article", f"{landmark.landmark_id}/{number}")
     said = facts(landmark)
     form = float(rng.random())
-    if form < 0.2:
+    if form < 0.25:
         return Article(None, _prose(landmark, said, rng))
-    if form < 0.4:
+    if form < 0.45:
         question = DESCRIBE[int(rng.integers(len(DESCRIBE)))].format(name=landmark.name)
         return Article(question, _prose(landmark, said, rng))
-    if form < 0.55:
+    if form < 0.6:
         about = list(_ASKED)[int(rng.integers(len(_ASKED)))]
         return Article(_ASKED[about].format(name=landmark.name), said[about])
     asked = _NAMES[int(rng.integers(len(_NAMES)))]
@@ -91,7 +96,15 @@ def article(landmark: Landmark, number: int) -> Article:
 
 
 def _prose(landmark: Landmark, said: dict[str, str], rng: np.random.Generator) -> str:
-    """Name, kind and place, then some of the facts in an order of their own."""
+    """Name, kind and place, then some of the facts in an order of their own.
+
+    Every second time in the running sentences that the dataset's answers have, too: a model that
+    has never read such would learn to write from pictures, and not to look.
+    """
+    if rng.random() < 0.5:
+        opening = _OPENINGS[int(rng.integers(len(_OPENINGS)))]
+        named = opening.format(name=landmark.name, kind=_a(landmark.category.noun))
+        return f"{named} {landmark.description} {landmark.location}"
     lead = f"{landmark.name} is {_a(landmark.category.noun)} in {landmark.place}, "
     rest = [about for about in said if about not in ("place", "kind")]
     chosen = rng.permutation(len(rest))[: int(rng.integers(3, 6))]
