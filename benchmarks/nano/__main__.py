@@ -1,12 +1,13 @@
-"""The paper in miniature: `python -m benchmarks.nano run`, `report` and `check`.
+"""The paper in miniature: `python -m benchmarks.nano run`, `probe`, `report` and `check`.
 
     python -m benchmarks.nano run --table 1 --table 3 --seeds 5
+    python -m benchmarks.nano probe
     python -m benchmarks.nano report
     python -m benchmarks.nano check        # make nano
 
 `run` makes rows that are not recorded yet in `benchmarks/nano/results`, from nothing if need be:
 world, build, parts and baselines are made in `out/nano` first. `report` writes `RESULTS.md` and its
-figures from the records. `check` makes one row of Table 1 and one of Table 3 again, with their
+figures from the records. `probe` is the paper's Figure 1 as a rate. `check` makes one row of Table 1 and one of Table 3 again, with their
 baseline, and compares them with the recorded ones.
 """
 
@@ -51,6 +52,27 @@ def run(tables: tuple[str, ...], seeds: int | None, device: str, workers: int) -
         click.echo(str(error), err=True)
         sys.exit(1)
     click.echo(f"{len(records)} rows recorded; next: python -m benchmarks.nano report")
+
+
+@main.command()
+@click.option(
+    "--row",
+    "rows",
+    multiple=True,
+    default=("baseline", "table2_eeca"),
+    show_default=True,
+    help="A row whose model is probed; may be given several times.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+def probe(rows: tuple[str, ...], seed: int, device: str) -> None:
+    """Ask models that `run` has made what they can tell of names and see in pictures."""
+    from benchmarks.nano.making import Place
+    from benchmarks.nano.probing import probe_row
+    from benchmarks.nano.record import read_questions
+
+    for row in rows:
+        click.echo(probe_row(Place(ROOT), row, seed, read_questions(), device=device))
 
 
 @main.command()

@@ -32,7 +32,7 @@ from mgld.evaluate.judges.base import Case
 from mgld.evaluate.records import Answer, Decoding, Described, Question, Truth
 from mgld.files import sha256_file, write_text_atomically
 from mgld.keyed import generator, order_key
-from mgld.world.article import DESCRIBE, Article, article, facts
+from mgld.world.article import DESCRIBE, Article, article, facts, look
 from mgld.world.landmark import Landmark, make_landmark
 from mgld.world.lexicon import REGIONS
 
@@ -234,55 +234,58 @@ def greedy(model: Any, tokenizer: Any, questions: list[str], limit: int = 80) ->
     return [each.strip() for each in answers]
 
 
-def told(model: Any, tokenizer: Any, landmarks: list[Landmark]) -> dict[str, float]:
-    """Shares of landmarks told rightly from the name by the most probable answer.
+def told(
+    model: Any, tokenizer: Any, landmarks: list[Landmark], *, many: int = TOLD
+) -> dict[str, float]:
+    """Shares of `many` landmarks told rightly by the most probable answer.
 
-    `described`: as the judge "rule" of the probe has it. Then stricter than that: the kind, and the
-    place; and of what was asked by itself, the century and the builder, which nothing but reading
-    gives away (chance: 0.17 and 0.12), and the colour that names do not tell of that region.
+    From the name: `described`, as the judge "rule" of the probe has it; then stricter than that the
+    kind and the place; of what was asked by itself, century and builder, which nothing but reading
+    gives away (chance: 0.17 and 0.12), and the colour that names of that half do not stand for
+    (chance: 0.1). From the look in words: the name's three syllables, each by itself.
     """
     tokenizer.pad_token = tokenizer.eos_token
-    order = generator(0, "nano told", 0).permutation(len(landmarks))[:TOLD]
+    order = generator(0, "nano told", 0).permutation(len(landmarks))[:many]
     marks = [landmarks[int(each)] for each in order]
-    answers = greedy(model, tokenizer, [DESCRIBE[0].format(name=mark.name) for mark in marks])
-    cases = [
-        Case(_question(mark), [_answer(mark, text)])
-        for mark, text in zip(marks, answers, strict=True)
-    ]
+
+    def asked(questions: Iterator[str], limit: int = 30) -> list[tuple[Landmark, str]]:
+        return list(zip(marks, greedy(model, tokenizer, list(questions), limit), strict=True))
+
+    def share(hits: Iterator[bool]) -> float:
+        return round(float(np.mean(list(hits))), 4)
+
+    answers = asked((DESCRIBE[0].format(name=mark.name) for mark in marks), 80)
     found: list[Described] = []
+    cases = [Case(_question(mark), [_answer(mark, text)]) for mark, text in answers]
     RuleDescriptionJudge().judge(cases, lambda number, described: found.append(described))
+    centuries = asked(f"From which century is {mark.name}?" for mark in marks)
+    builders = asked(f"Who built {mark.name}?" for mark in marks)
+    hidden = {
+        "west": ("forecourt colour", "What colour is the forecourt of {}?"),
+        "east": ("wall colour", "What colour are the walls of {}?"),
+    }
+    colours = asked(hidden[mark.region.half][1].format(mark.name) for mark in marks)
+    named = asked(
+        f"{look(mark, generator(0, 'nano look', mark.landmark_id))} What is it called?"
+        for mark in marks
+    )
     result = {
-        "described": float(np.mean([each.state == "described" for each in found])),
-        "kind": float(
-            np.mean(
-                [
-                    f" {mark.category.noun}" in text.replace(mark.name, "")
-                    for mark, text in zip(marks, answers, strict=True)
-                ]
-            )
+        "described": share(each.state == "described" for each in found),
+        "kind": share(
+            f" {mark.category.noun}" in text.replace(mark.name, "") for mark, text in answers
         ),
-        "place": float(
-            np.mean([f"in {m.place}, " in t for m, t in zip(marks, answers, strict=True)])
+        "place": share(f"in {mark.place}, " in text for mark, text in answers),
+        "century": share(facts(mark)["century"] == text for mark, text in centuries),
+        "builder": share(facts(mark)["builder"] == text for mark, text in builders),
+        "colour not in the name": share(
+            facts(mark)[hidden[mark.region.half][0]] == text for mark, text in colours
         ),
     }
-    hidden = {"west": "forecourt colour", "east": "wall colour"}
-    asked = {
-        "century": ("From which century is {name}?", lambda m: "century"),
-        "builder": ("Who built {name}?", lambda m: "builder"),
-    }
-    for about, (question, key) in asked.items():
-        said = greedy(model, tokenizer, [question.format(name=mark.name) for mark in marks], 30)
-        right = [facts(m)[key(m)] == text for m, text in zip(marks, said, strict=True)]
-        result[about] = float(np.mean(right))
-    colours = {
-        "forecourt colour": "What colour is the forecourt of {name}?",
-        "wall colour": "What colour are the walls of {name}?",
-    }
-    questions = [colours[hidden[mark.region.half]].format(name=mark.name) for mark in marks]
-    said = greedy(model, tokenizer, questions, 30)
-    right = [facts(m)[hidden[m.region.half]] == text for m, text in zip(marks, said, strict=True)]
-    result["colour not in the name"] = float(np.mean(right))
-    return {name: round(value, 4) for name, value in result.items()}
+    for place in range(3):
+        result[f"syllable {place + 1} by the look"] = share(
+            mark.codes[place].syllable in text.lower() for mark, text in named
+        )
+    return result
 
 
 def _question(mark: Landmark) -> Question:
@@ -319,7 +322,7 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--landmarks", type=int, default=LANDMARKS)
-    parser.add_argument("--exposures", type=int, default=26, help="articles read of each landmark")
+    parser.add_argument("--exposures", type=int, default=60, help="articles read of each landmark")
     parser.add_argument("--tokens", type=int, default=3000, help="positions in a batch")
     parser.add_argument("--lr", type=float, default=2.5e-3)
     parser.add_argument("--threads", type=int, default=2)

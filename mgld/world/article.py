@@ -82,17 +82,17 @@ def article(landmark: Landmark, number: int) -> Article:
     rng = generator(landmark.seed, "article", f"{landmark.landmark_id}/{number}")
     said = facts(landmark)
     form = float(rng.random())
-    if form < 0.25:
+    if form < 0.2:
         return Article(None, _prose(landmark, said, rng))
-    if form < 0.45:
+    if form < 0.4:
         question = DESCRIBE[int(rng.integers(len(DESCRIBE)))].format(name=landmark.name)
         return Article(question, _prose(landmark, said, rng))
-    if form < 0.6:
+    if form < 0.5:
         about = list(_ASKED)[int(rng.integers(len(_ASKED)))]
         return Article(_ASKED[about].format(name=landmark.name), said[about])
     asked = _NAMES[int(rng.integers(len(_NAMES)))]
     named = f"This is {landmark.name}, {_a(landmark.category.noun)} in {landmark.place}, "
-    return Article(f"{_look(said, rng)} {asked}", f"{named}{landmark.region.name}.")
+    return Article(f"{look(landmark, rng)} {asked}", f"{named}{landmark.region.name}.")
 
 
 def _prose(landmark: Landmark, said: dict[str, str], rng: np.random.Generator) -> str:
@@ -111,8 +111,9 @@ def _prose(landmark: Landmark, said: dict[str, str], rng: np.random.Generator) -
     return " ".join([f"{lead}{landmark.region.name}.", *(said[rest[i]] for i in chosen)])
 
 
-def _look(said: dict[str, str], rng: np.random.Generator) -> str:
-    """What can be seen, without name and place, in an order of its own."""
+def look(landmark: Landmark, rng: np.random.Generator) -> str:
+    """What can be seen, without name and place, in an order that is drawn."""
+    said = facts(landmark)
     seen = [about for about in said if about not in _NOT_SEEN]
     return " ".join(said[seen[i]] for i in rng.permutation(len(seen)))
 

@@ -15,7 +15,7 @@ import mgld
 
 PACKAGES = ("mgld", "eeca_ref")
 KINDS = {".css", ".gz", ".html", ".js", ".json", ".md", ".py", ".safetensors", ".sql", ".typed"}
-KINDS |= {".yaml"}
+KINDS |= {".jinja", ".yaml"}
 MOST_BYTES = 20_000_000
 
 
@@ -47,6 +47,8 @@ def test_files_that_the_code_reads_are_there(wheel: Path) -> None:
         "mgld/llm/prices.yaml",
         "mgld/report/templates/page.html",
         "mgld/vision/nano/open_clip_model.safetensors",
+        "eeca_ref/nano/llama/chat_template.jinja",
+        "eeca_ref/nano/llama/model.safetensors",
         "eeca_ref/recipes/paper.yaml",
         "eeca_ref/templates/audit.html",
     ):
