@@ -7,8 +7,8 @@
 
 `run` makes rows that are not recorded yet in `benchmarks/nano/results`, from nothing if need be:
 world, build, parts and baselines are made in `out/nano` first. `report` writes `RESULTS.md` and its
-figures from the records. `probe` is the paper's Figure 1 as a rate. `check` makes one row of Table 1 and one of Table 3 again, with their
-baseline, and compares them with the recorded ones.
+figures from the records. `probe` is the paper's Figure 1 as a rate. `check` makes one row of
+Table 1 and one of Table 3 again, with their baseline, and compares them with the recorded ones.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from benchmarks.nano.record import (
     RunRecord,
     TestLandmark,
 )
+from mgld.files import write_text_atomically
 
 LANDMARKS: Final = 4800
 TEST: Final = 1200
@@ -72,6 +73,10 @@ class Place:
     def parts(self) -> Path:
         """What stages 1 and 2 begin from."""
         return self.own / "parts"
+
+    def stamp(self, seed: int) -> Path:
+        """The file that says by its binding which baseline lies in a seed's folder."""
+        return self.own / f"seed{seed}" / "baseline.txt"
 
     def run(self, seed: int, name: str) -> Path:
         """A training's folder."""
@@ -174,6 +179,7 @@ def make_row(
     if row.recipe is None:
         for stage in STAGES:
             model = train_one(place, seed, stage, f"{PRESET}/{stage}")
+        write_text_atomically(place.stamp(seed), binding)
     else:
         model = train_one(place, seed, row.trained_as, row.recipe)
     seconds["train"] = time.perf_counter() - began
@@ -263,7 +269,7 @@ def questions_of(places: list[Place]) -> Questions:
     assert truth is not None
     for each in truth.drop_columns(["views"]).to_pylist():
         truth_of[each["landmark_id"]] = each
-    landmarks, ids, names = {}, None, 0
+    landmarks, sha256, names = {}, {}, 0
     for place in places:
         found = open_questions(str(place.build), config="eval", split="test_paper")
         scores = {
@@ -275,7 +281,7 @@ def questions_of(places: list[Place]) -> Questions:
         ids = [question.landmark_id for question in found.questions]
         landmarks[place.half] = [_test_landmark(place.half, truth_of[n], scores[n]) for n in ids]
         names = len({each["name"] for each in truth_of.values() if each["landmark_id"] in scores})
-        sha256 = found.identity.questions_sha256
+        sha256[place.half] = found.identity.questions_sha256
     return Questions(sha256=sha256, names=names, landmarks=landmarks)
 
 

@@ -52,12 +52,13 @@ class Questions(Record):
     """The test set, in the order of every run's `levels`; by encoder, as scores are an encoder's.
 
     Attributes:
-        sha256: of the build's test questions.
+        sha256: of the build's test questions, by encoder: which of a landmark's pictures is its
+            record's is by the encoder's scores.
         names: candidates that ranks are among.
         landmarks: in order, by the half that the encoder was taught.
     """
 
-    sha256: str
+    sha256: dict[Half, str]
     names: int
     landmarks: dict[Half, list[TestLandmark]]
 

@@ -17,7 +17,6 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from benchmarks.nano.making import (
-    STAGES,
     Place,
     make_ground,
     make_row,
@@ -28,7 +27,9 @@ from benchmarks.nano.plan import BASELINE, HEADLINE, SEEDS, Half, Row, rows, swa
 from benchmarks.nano.record import (
     QUESTIONS_FILE,
     RESULTS,
+    Questions,
     RunRecord,
+    read_questions,
     read_records,
     write_record,
 )
@@ -95,44 +96,53 @@ def run_jobs(
     """
     places = {half: Place(root, half) for half in dict.fromkeys(job.half for job in every)}
     for half, place in places.items():
-        make_ground(
-            place,
-            encoder=ENCODERS[half],
-            workers=workers,
-            note=_say,
-        )
-    questions = questions_of(list(places.values()))
-    write_text_atomically(results / QUESTIONS_FILE, questions.model_dump_json(indent=1) + "\n")
+        make_ground(place, encoder=ENCODERS[half], workers=workers, note=_say)
+    questions = _questions(list(places.values()), results)
     bindings = {
-        job: row_binding(places[job.half], job.row, job.seed, questions.sha256) for job in every
+        job: row_binding(places[job.half], job.row, job.seed, questions.sha256[job.half])
+        for job in every
     }
     there = {(each.encoder, each.seed, each.row): each for each in read_records(results)}
 
-    def recorded(job: Job) -> RunRecord | None:
+    def recorded(job: Job) -> bool:
         record = there.get((job.half, job.seed, job.row.name))
-        return record if record is not None and record.binding == bindings[job] else None
+        return record is not None and record.binding == bindings[job]
 
-    todo = [job for job in every if recorded(job) is None]
+    todo = [job for job in every if not recorded(job)]
     _say(f"{len(every)} rows, {len(every) - len(todo)} of them recorded: {results}")
-    # Rows begin from their seed's baseline: where it is recorded but was made elsewhere, or its
-    # folder is gone, it is made again.
+
+    def lies_there(job: Job) -> bool:
+        stamp = places[job.half].stamp(job.seed)
+        return stamp.is_file() and stamp.read_text(encoding="utf-8") == bindings[job]
+
+    # Rows begin from their seed's baseline: where it is recorded, but was made elsewhere, it is
+    # made again.
+    seeds = {(job.half, job.seed) for job in todo}
     baselines = [
         job
         for job in every
         if job.row.name == BASELINE
-        and (
-            job in todo
-            or (
-                not (places[job.half].run(job.seed, STAGES[-1]) / "model").is_dir()
-                and any((job.half, job.seed) == (each.half, each.seed) for each in todo)
-            )
-        )
+        and (job in todo or ((job.half, job.seed) in seeds and not lies_there(job)))
     ]
     others = [job for job in todo if job.row.name != BASELINE]
     for some in (baselines, others):
         _make(some, places, bindings, device=device, workers=workers, results=results)
     mine = {(job.half, job.seed, job.row.name) for job in every}
     return [each for each in read_records(results) if (each.encoder, each.seed, each.row) in mine]
+
+
+def _questions(places: list[Place], results: Path) -> Questions:
+    """The test set as these encoders see it, written beside what is there of another one."""
+    found, path = questions_of(places), results / QUESTIONS_FILE
+    if path.is_file():
+        before = read_questions(results)
+        found = Questions(
+            sha256=before.sha256 | found.sha256,
+            names=found.names,
+            landmarks=before.landmarks | found.landmarks,
+        )
+    write_text_atomically(path, found.model_dump_json(indent=1) + "\n")
+    return found
 
 
 def _make(
