@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import json
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from made_up_runs import LANDMARKS, every_row, levels, record, write_all, write_questions
 
+from benchmarks.nano.__main__ import main
 from benchmarks.nano.record import write_record
-from benchmarks.nano.report.__main__ import main
 from benchmarks.nano.report.dispersion import SEEN, read_dispersion
 from benchmarks.nano.report.rows import table_rows
 from benchmarks.nano.report.runs import read_runs
@@ -264,12 +266,11 @@ def test_knowledge_curve_is_of_the_test_by_tier(whole: tuple[Path, Path]) -> Non
     )
 
 
-def test_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "RESULTS.md"
-    words = ["report", "--results", str(tmp_path / "nowhere"), "--out", str(out)]
-    monkeypatch.setattr("sys.argv", words)
-    main()
+    here = partial(write_report, tmp_path / "nowhere", out)
+    monkeypatch.setattr("benchmarks.nano.report.write.write_report", here)
+    done = CliRunner().invoke(main, ["report"])
+    assert done.exit_code == 0, done.output
     assert out.is_file()
-    assert "Of 29 claims of the paper: 29 not run." in capsys.readouterr().out
+    assert "Of 29 claims of the paper: 29 not run." in done.output
