@@ -61,6 +61,7 @@ docs: $(STAMP)  ## the documentation as a static site in out/docs: open out/docs
 
 bench: $(STAMP) $(CLIP_RETRIEVAL_STAMP)  ## speed beside other tools, ratios in one run (leave the machine alone meanwhile)
 	$(BIN)/python -m benchmarks.speed.rsr --out benchmarks/results/speed_rsr.json
+	$(BIN)/python -m benchmarks.speed.rsr --whole --out benchmarks/results/speed_rsr_whole.json
 	$(BIN)/python -m benchmarks.speed.embed --clip-retrieval $(CLIP_RETRIEVAL)/bin/python --out benchmarks/results/speed_embed.json
 	$(BIN)/python -m benchmarks.scale.rehearsal --images 200000 --landmarks 10000
 

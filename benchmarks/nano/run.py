@@ -8,6 +8,7 @@ nor on how many cores there are.
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -96,7 +97,7 @@ def run_jobs(
     """
     places = {half: Place(root, half) for half in dict.fromkeys(job.half for job in every)}
     for half, place in places.items():
-        make_ground(place, encoder=ENCODERS[half], workers=workers, note=_say)
+        make_ground(place, encoder=_encoder(half), workers=workers, note=_say)
     questions = _questions(list(places.values()), results)
     bindings = {
         job: row_binding(places[job.half], job.row, job.seed, questions.sha256[job.half])
@@ -129,6 +130,21 @@ def run_jobs(
         _make(some, places, bindings, device=device, workers=workers, results=results)
     mine = {(job.half, job.seed, job.row.name) for job in every}
     return [each for each in read_records(results) if (each.encoder, each.seed, each.row) in mine]
+
+
+def _encoder(half: Half) -> str:
+    """The spec of the encoder that was taught this half; the second one is trained if need be.
+
+    Its training is `benchmarks.nano.train_encoder`'s, which made the one in the package, too.
+    """
+    spec = ENCODERS[half]
+    if half == "east" and not Path(spec).is_dir():
+        _say(f"training the encoder of the eastern half (about 25 minutes): {spec}")
+        aside = Path(f"{spec}.tmp")
+        words = ["-m", "benchmarks.nano.train_encoder", "--half", half, "--out", str(aside)]
+        subprocess.run([sys.executable, *words], check=True)
+        aside.rename(spec)
+    return spec
 
 
 def _questions(places: list[Place], results: Path) -> Questions:
