@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.nano.plan import PRESET, Half, Row, subset_of
+from benchmarks.nano.plan import BASELINE, PRESET, Half, Row, subset_of
 from benchmarks.nano.record import (
     LETTERS,
     Machine,
@@ -87,9 +87,7 @@ class Place:
         return self.own / f"seed{seed}" / "answers" / f"{row.name}-{split}"
 
 
-def make_ground(
-    place: Place, *, encoder: str, language_model: Path, workers: int, note: Note
-) -> None:
+def make_ground(place: Place, *, encoder: str, workers: int, note: Note) -> None:
     """World, build and parts, as far as they are not there."""
     from eeca_ref.nano import prepare
     from mgld.build import BuildConfig, build_dataset
@@ -179,7 +177,8 @@ def make_row(
     if row.recipe is None:
         for stage in STAGES:
             model = train_one(place, seed, stage, f"{PRESET}/{stage}")
-        write_text_atomically(place.stamp(seed), binding)
+        if row.name == BASELINE:
+            write_text_atomically(place.stamp(seed), binding)
     else:
         model = train_one(place, seed, row.trained_as, row.recipe)
     seconds["train"] = time.perf_counter() - began

@@ -256,7 +256,7 @@ def told(
 
     answers = asked((DESCRIBE[0].format(name=mark.name) for mark in marks), 80)
     found: list[Described] = []
-    cases = [Case(_question(mark), [_answer(mark, text)]) for mark, text in answers]
+    cases = [Case(_question(mark), (_answer(mark, text),)) for mark, text in answers]
     RuleDescriptionJudge().judge(cases, lambda number, described: found.append(described))
     centuries = asked(f"From which century is {mark.name}?" for mark in marks)
     builders = asked(f"Who built {mark.name}?" for mark in marks)
