@@ -48,11 +48,13 @@ Note = Callable[[str], None]
 class Place:
     """Folders of one encoder's half of the miniature, in `root` (`out/nano`).
 
-    The first encoder's are where the recipes of preset `nano` and `eeca nano` look for them.
+    The first encoder's are where the recipes of preset `nano` and `eeca nano` look for them. runs:
+    a folder apart for what is trained, "" for none.
     """
 
     root: Path
     half: Half = "west"
+    runs: str = ""
 
     @property
     def world(self) -> Path:
@@ -74,17 +76,21 @@ class Place:
         """What stages 1 and 2 begin from."""
         return self.own / "parts"
 
+    def seed(self, seed: int) -> Path:
+        """The folder of all that is trained with a seed, and asked."""
+        return self.own / self.runs / f"seed{seed}"
+
     def stamp(self, seed: int) -> Path:
         """The file that says by its binding which baseline lies in a seed's folder."""
-        return self.own / f"seed{seed}" / "baseline.txt"
+        return self.seed(seed) / "baseline.txt"
 
     def run(self, seed: int, name: str) -> Path:
         """A training's folder."""
-        return self.own / f"seed{seed}" / name
+        return self.seed(seed) / name
 
     def answers(self, seed: int, row: Row, split: str) -> Path:
         """A row's answers."""
-        return self.own / f"seed{seed}" / "answers" / f"{row.name}-{split}"
+        return self.seed(seed) / "answers" / f"{row.name}-{split}"
 
 
 def make_ground(place: Place, *, encoder: str, workers: int, note: Note) -> None:

@@ -39,7 +39,7 @@ def probe_row(
     from mgld.evaluate.records import Decoding, Described
 
     trained = "stage2_instruct" if row == BASELINE else row
-    folder = place.own / f"seed{seed}" / "probe" / row
+    folder = place.seed(seed) / "probe" / row
     settings = AnswerSettings(
         model=f"eeca:{place.run(seed, trained)}",
         data=str(place.build),

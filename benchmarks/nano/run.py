@@ -87,15 +87,17 @@ def run_jobs(
     device: str | None = None,
     workers: int = 2,
     results: Path = RESULTS,
+    runs: str = "",
 ) -> list[RunRecord]:
     """Make what is not recorded of some rows, and what they begin from; all records of them.
 
     root: `out/nano`, relative to the working directory, as recipes name their files. every: with
     the baseline of each of their seeds. device: of training and answering. workers: rows at a time.
+    runs: as in `Place`.
 
     RuntimeError: a row failed; the others are made first.
     """
-    places = {half: Place(root, half) for half in dict.fromkeys(job.half for job in every)}
+    places = {half: Place(root, half, runs) for half in dict.fromkeys(job.half for job in every)}
     for half, place in places.items():
         make_ground(place, encoder=_encoder(half), workers=workers, note=_say)
     questions = _questions(list(places.values()), results)
@@ -208,7 +210,7 @@ def _one(place: Place, row: Row, seed: int, *, binding: str, device: str | None)
     threads = 1
     torch.set_num_threads(threads)
     # The trainer and its libraries speak of every step: a row's own log has it.
-    log = place.own / f"seed{seed}" / "logs" / f"{row.name}.txt"
+    log = place.seed(seed) / "logs" / f"{row.name}.txt"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8") as handle:
         os.dup2(handle.fileno(), sys.stdout.fileno())
