@@ -136,7 +136,7 @@ def sets_of(place: Place, seed: int, name: str) -> list[str]:
     return sets
 
 
-def train_one(place: Place, seed: int, name: str, recipe: str, more: tuple[str, ...] = ()) -> Path:
+def train_one(place: Place, seed: int, name: str, recipe: str) -> Path:
     """Train a recipe; its folder. A finished one is left as it is."""
     from eeca_ref.cli._quiet import quiet_transformers
     from eeca_ref.recipes import load_recipe
@@ -145,7 +145,7 @@ def train_one(place: Place, seed: int, name: str, recipe: str, more: tuple[str, 
     from eeca_ref.training.run import train
 
     out = place.run(seed, name)
-    train(load_recipe(recipe, (*sets_of(place, seed, recipe.partition("/")[2]), *more)), out)
+    train(load_recipe(recipe, sets_of(place, seed, recipe.partition("/")[2])), out)
     return out
 
 

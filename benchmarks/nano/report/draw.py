@@ -46,7 +46,8 @@ def draw_all(
         yield "1", _probes(runs)
     if any(runs.of(name) for name in CURVE.values()):
         yield "curve", _curve(runs)
-    if any(row.seeds for row in points[5]):
+    # One size alone has nothing to show against size.
+    if len({row.subset for row in points[5] if row.seeds}) > 1:
         yield "5", _data_size(runs, points[5])
     if any(row.seeds for row in points[7]):
         yield "7", _robustness(points[7])
