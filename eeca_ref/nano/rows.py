@@ -15,6 +15,7 @@ from mgld.annotate.questions import questions
 from mgld.keyed import generator, order_key
 from mgld.world.article import article, facts
 from mgld.world.landmark import Landmark
+from mgld.world.lexicon import EAST_ATTRIBUTES, WEST_ATTRIBUTES
 
 Row = dict[str, Any]
 
@@ -29,14 +30,7 @@ ARTICLES = 900
 UNREAD = 1000
 """Articles from this number on are wordings that the language model has not read."""
 
-SEEN = (
-    "wall colour",
-    "roof colour",
-    "beacon colour",
-    "forecourt colour",
-    "foliage colour",
-    "companion colour",
-)
+SEEN = (*WEST_ATTRIBUTES, *EAST_ATTRIBUTES)
 """What captions and questions about pictures are about: the colours that names stand for, of both
 halves of the world alike."""
 _CAPTION_PROMPTS = (
