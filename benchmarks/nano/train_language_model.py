@@ -1,4 +1,4 @@
-"""Train the nano language model: a Llama of 1.9 M parameters that has read of every landmark.
+"""Train the nano language model: a Llama of 2.1 M parameters that has read of every landmark.
 
     python -m benchmarks.nano.train_language_model --out out/nano/language_model
 
@@ -322,7 +322,7 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--landmarks", type=int, default=LANDMARKS)
-    parser.add_argument("--exposures", type=int, default=60, help="articles read of each landmark")
+    parser.add_argument("--exposures", type=int, default=41, help="articles read of each landmark")
     parser.add_argument("--tokens", type=int, default=3000, help="positions in a batch")
     parser.add_argument("--lr", type=float, default=2.5e-3)
     parser.add_argument("--threads", type=int, default=2)

@@ -82,12 +82,12 @@ def article(landmark: Landmark, number: int) -> Article:
     rng = generator(landmark.seed, "article", f"{landmark.landmark_id}/{number}")
     said = facts(landmark)
     form = float(rng.random())
-    if form < 0.2:
+    if form < 0.1:
         return Article(None, _prose(landmark, said, rng))
-    if form < 0.4:
+    if form < 0.2:
         question = DESCRIBE[int(rng.integers(len(DESCRIBE)))].format(name=landmark.name)
         return Article(question, _prose(landmark, said, rng))
-    if form < 0.5:
+    if form < 0.3:
         about = list(_ASKED)[int(rng.integers(len(_ASKED)))]
         return Article(_ASKED[about].format(name=landmark.name), said[about])
     asked = _NAMES[int(rng.integers(len(_NAMES)))]
