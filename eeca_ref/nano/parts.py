@@ -15,7 +15,7 @@ from eeca_ref.nano.rows import Row, caption_rows, image_path, picture_rows, text
 from mgld.build import BuildView
 from mgld.files import sha256_file
 
-VERSION = 2
+VERSION = 3
 """Raise it when the same build and seed are to give other parts."""
 STAMP_FILE = "nano.json"
 LANGUAGE_MODEL = Path(__file__).parent / "llama"
