@@ -86,7 +86,7 @@ class RunRecord(Record):
         levels: one letter of `LETTERS` for each landmark of `Questions`, in that order.
         said: for each landmark, how many of the five answers identify it, a digit each.
         binding: hash of all that the result depends on (recipe, weights it began from, questions).
-        seconds: of training, answering and grading.
+        seconds: of training, answering and grading; of what was finished before a kill, none.
         manifest: of the training (`eeca_ref.training.manifest`).
     """
 
