@@ -57,7 +57,7 @@ def run(tables: tuple[str, ...], seeds: int | None, device: str, workers: int) -
 @main.command()
 @click.option(
     "--row",
-    "rows",
+    "names",
     multiple=True,
     default=("baseline", "table2_eeca"),
     show_default=True,
@@ -65,14 +65,20 @@ def run(tables: tuple[str, ...], seeds: int | None, device: str, workers: int) -
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
-def probe(rows: tuple[str, ...], seed: int, device: str) -> None:
+def probe(names: tuple[str, ...], seed: int, device: str) -> None:
     """Ask models that `run` has made what they can tell of names and see in pictures."""
     from benchmarks.nano.making import Place
+    from benchmarks.nano.plan import rows as planned
     from benchmarks.nano.probing import probe_row
-    from benchmarks.nano.record import read_questions
 
-    for row in rows:
-        click.echo(probe_row(Place(ROOT), row, seed, read_questions(), device=device))
+    every = {row.name: row for row in planned()}
+    if unknown := [name for name in names if name not in every]:
+        raise click.UsageError(f"no such row: {', '.join(unknown)}; rows: {', '.join(every)}")
+    for name in names:
+        try:
+            click.echo(probe_row(Place(ROOT), every[name], seed, device=device))
+        except RuntimeError as error:
+            raise click.ClickException(str(error)) from None
 
 
 @main.command()

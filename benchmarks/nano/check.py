@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import shutil
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +16,7 @@ from mgld.evaluate.paired import sign_flip_p
 
 ROWS: Final = (BASELINE, "table1_hds_25k", "table3_hr_branch")
 SEED: Final = 0
+RUNS: Final = "check"
 FAR: Final = 0.01
 """Rounding differs from machine to machine, and training carries it far: another machine gives
 another sample of the same row. A difference that pairs of landmarks would show by chance less often
@@ -23,7 +26,7 @@ than this is more than that."""
 def check(root: Path, *, stored: Path = RESULTS) -> bool:
     """Make the rows anew in `root`/check, print both, and say whether they agree.
 
-    Killed, the same call goes on; a finished one compares again what it made.
+    Killed, the same call goes on; what is finished is removed, so that the next one begins anew.
     """
     from benchmarks.nano.plan import rows
 
@@ -33,8 +36,8 @@ def check(root: Path, *, stored: Path = RESULTS) -> bool:
         for each in run_jobs(
             root,
             [Job("west", SEED, every[name]) for name in ROWS],
-            results=root / "check" / "results",
-            runs="check",
+            results=root / RUNS / "results",
+            runs=RUNS,
         )
     }
     kept = {
@@ -51,6 +54,7 @@ def check(root: Path, *, stored: Path = RESULTS) -> bool:
         line, fits = compare(kept[name], made[name])
         print(f"{name}: {line}")
         agree &= fits
+    shutil.rmtree(root / RUNS, ignore_errors=True)
     return agree
 
 
@@ -63,9 +67,26 @@ def compare(kept: RunRecord, made: RunRecord) -> tuple[str, bool]:
         np.array([LETTERS[each] in ("strongly_known", "known") for each in record.levels])
         for record in (kept, made)
     ]
-    p = sign_flip_p(right[1].astype(np.int64) - right[0].astype(np.int64), np.arange(len(right[0])))
+    change = right[1].astype(np.int64) - right[0].astype(np.int64)
+    p = sign_flip_p(change, np.arange(len(change)))
+    inputs = "the same" if kept.binding == made.binding else "another build, parts or versions"
     line = (
         f"accuracy {right[0].mean():.2%} recorded ({kept.machine.date}), {right[1].mean():.2%} "
-        f"now; {same} of {len(kept.levels)} levels are the same; p {p:.2g}"
+        f"now, of {inputs}; {same} of {len(kept.levels)} levels are the same; p {p:.2g}"
     )
+    changed = int(np.abs(change).sum())
+    told = _told(changed)
+    if told <= changed:
+        line += f" ({told / len(change):.1%} would be told from chance)"
     return line, p >= FAR
+
+
+def _told(changed: int) -> int:
+    """The smallest difference that the test tells from chance where so many landmarks changed; more
+    than `changed`: none."""
+    tail = 0
+    for lost in range(changed + 1):
+        tail += math.comb(changed, lost)
+        if 2 * tail >= FAR * 2**changed:
+            return changed - 2 * lost + 2
+    return changed

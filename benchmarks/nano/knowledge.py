@@ -30,12 +30,13 @@ from benchmarks.nano.detection import (
     roc_at,
 )
 from benchmarks.nano.knowledge_facts import DEFINITIONS, Taught, budgets, softmax_of, taught
-from benchmarks.nano.record import RESULTS, Half
+from benchmarks.nano.record import RESULTS
 from mgld.build.read import BuildView
 from mgld.evaluate.intervals import wilson
 from mgld.figures import ScoredRecords, read_records
 from mgld.files import write_text_atomically
 from mgld.scoring import select
+from mgld.world.lexicon import Half
 
 KNOWLEDGE_FILE: Final = "knowledge.json"
 SCORES: Final = ("rsr", "sim", "margin", "entropy", "max_softmax")

@@ -12,13 +12,14 @@ import hashlib
 import importlib.metadata
 import json
 import platform
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks.nano.plan import BASELINE, PRESET, Half, Row, subset_of
+from benchmarks.nano.plan import PRESET, Row, subset_of
 from benchmarks.nano.record import (
     LETTERS,
     Machine,
@@ -26,16 +27,24 @@ from benchmarks.nano.record import (
     RunRecord,
     TestLandmark,
 )
-from mgld.files import write_text_atomically
+from mgld.files import sha256_file, write_text_atomically
+from mgld.world.lexicon import Half
 
+if TYPE_CHECKING:
+    from mgld.evaluate.records import Decoding
+
+WORLD_SEED: Final = 0
 LANDMARKS: Final = 4800
 TEST: Final = 1200
 """Test records: the first half is the test set (split `test_paper`), the other the validation set,
 on which alone settings were chosen."""
 SIZES: Final = (300, 600, 900, 1200, 1500)
-MAX_NEW_TOKENS: Final = 48
-"""The landmark is named in an answer's first sentence, which is no longer than that."""
-ANSWER_BATCH: Final = 50
+SPLIT: Final = "test_paper"
+MAX_NEW_TOKENS: Final = 128
+"""Longer than the longest answer of a record, whose last sentence is the place."""
+ANSWER_BATCH: Final = 200
+BINDING_FILE: Final = "binding.txt"
+"""In each folder of a training and of answers: the hash of all that it was made of."""
 STAGES: Final = ("stage1_pretrain", "stage2_instruct")
 PACKAGES: Final = ("torch", "transformers", "deepspeed", "tokenizers", "numpy", "mgld")
 VERSION: Final = 1
@@ -80,17 +89,18 @@ class Place:
         """The folder of all that is trained with a seed, and asked."""
         return self.own / self.runs / f"seed{seed}"
 
-    def stamp(self, seed: int) -> Path:
-        """The file that says by its binding which baseline lies in a seed's folder."""
-        return self.seed(seed) / "baseline.txt"
-
     def run(self, seed: int, name: str) -> Path:
         """A training's folder."""
         return self.seed(seed) / name
 
-    def answers(self, seed: int, row: Row, split: str) -> Path:
-        """A row's answers."""
-        return self.seed(seed) / "answers" / f"{row.name}-{split}"
+    def answers(self, seed: int, row: Row) -> Path:
+        """A row's answers to the test's questions."""
+        return self.seed(seed) / "answers" / row.name
+
+    def holds(self, seed: int, name: str, binding: str) -> bool:
+        """Whether a training is finished, and was of this binding."""
+        folder = self.run(seed, name)
+        return (folder / "model").is_dir() and _is_of(folder, binding)
 
 
 def make_ground(place: Place, *, encoder: str, workers: int, note: Note) -> None:
@@ -101,7 +111,7 @@ def make_ground(place: Place, *, encoder: str, workers: int, note: Note) -> None
 
     note(f"world of {LANDMARKS:,} landmarks: {place.world}")
     if not (place.world / "ground_truth.parquet").is_file():
-        write_world(place.world, landmarks=LANDMARKS, workers=workers)
+        write_world(place.world, landmarks=LANDMARKS, seed=WORLD_SEED, workers=workers)
     note(f"build by the encoder {encoder}: {place.build}")
     config = BuildConfig(
         source=str(place.world), encoder=encoder, test_size=TEST, sizes=list(SIZES), threads=1
@@ -136,8 +146,8 @@ def sets_of(place: Place, seed: int, name: str) -> list[str]:
     return sets
 
 
-def train_one(place: Place, seed: int, name: str, recipe: str) -> Path:
-    """Train a recipe; its folder. A finished one is left as it is."""
+def train_one(place: Place, seed: int, name: str, recipe: str, binding: str) -> Path:
+    """Train a recipe; its folder. A finished one of the same binding is left as it is."""
     from eeca_ref.cli._quiet import quiet_transformers
     from eeca_ref.recipes import load_recipe
 
@@ -145,25 +155,28 @@ def train_one(place: Place, seed: int, name: str, recipe: str) -> Path:
     from eeca_ref.training.run import train
 
     out = place.run(seed, name)
+    claim(out, binding)
     train(load_recipe(recipe, sets_of(place, seed, recipe.partition("/")[2])), out)
     return out
 
 
-def ask(place: Place, row: Row, seed: int, model: Path, *, split: str, device: str | None) -> Path:
-    """Have a trained model answer the questions, and grade it by `rule`; the folder."""
+def ask(
+    place: Place, row: Row, seed: int, model: Path, *, binding: str, device: str | None
+) -> Path:
+    """Have a trained model answer the test's questions, and grade it by `rule`; the folder."""
     from mgld.evaluate.answering import AnswerSettings, answer_questions
     from mgld.evaluate.grading import grade_run
     from mgld.evaluate.judges import load_judge
-    from mgld.evaluate.records import Decoding
 
-    out = place.answers(seed, row, split)
+    out = place.answers(seed, row)
+    claim(out, binding)
     settings = AnswerSettings(
         model=f"eeca:{model}",
         data=str(place.build),
-        split=split,
+        split=SPLIT,
         seed=seed,
         prompt=row.prompt,
-        decoding=Decoding(max_new_tokens=MAX_NEW_TOKENS),
+        decoding=decoding(),
         batch_size=ANSWER_BATCH,
         device=device,
     )
@@ -174,25 +187,39 @@ def ask(place: Place, row: Row, seed: int, model: Path, *, split: str, device: s
     return out
 
 
+def decoding() -> Decoding:
+    """How answers are drawn, and how long they may be."""
+    from mgld.evaluate.records import Decoding
+
+    return Decoding(max_new_tokens=MAX_NEW_TOKENS)
+
+
 def make_row(
-    place: Place, row: Row, seed: int, *, binding: str, device: str | None, threads: int
+    place: Place,
+    row: Row,
+    seed: int,
+    *,
+    bindings: RowBindings,
+    device: str | None,
+    threads: int,
 ) -> RunRecord:
     """Train (or take the baseline), ask, grade; what is kept of it."""
+    from eeca_ref.training.origins import fingerprint
+
     seconds = {}
     began = time.perf_counter()
+    earlier = None
     if row.recipe is None:
         for stage in STAGES:
-            model = train_one(place, seed, stage, f"{PRESET}/{stage}")
-        if row.name == BASELINE:
-            write_text_atomically(place.stamp(seed), binding)
+            model = train_one(place, seed, stage, f"{PRESET}/{stage}", bindings.baseline)
+        earlier = _manifest(place.run(seed, STAGES[0]))
     else:
-        model = train_one(place, seed, row.trained_as, row.recipe)
+        model = train_one(place, seed, row.trained_as, row.recipe, bindings.trained)
     seconds["train"] = time.perf_counter() - began
     began = time.perf_counter()
-    answers = ask(place, row, seed, model, split="test_paper", device=device)
+    answers = ask(place, row, seed, model, binding=bindings.row, device=device)
     seconds["answer"] = time.perf_counter() - began
-    levels, said = levels_of(answers)
-    manifest = json.loads((model / "manifest.json").read_text(encoding="utf-8"))
+    levels, said, exact = levels_of(answers)
     return RunRecord(
         row=row.name,
         stands_for=list(row.stands_for),
@@ -201,23 +228,56 @@ def make_row(
         subset=subset_of(row),
         levels=levels,
         said=said,
+        exact=exact,
         entity_prompt="none" if row.prompt == "question" else "given",
-        binding=binding,
+        questions_sha256=bindings.questions,
+        binding=bindings.row,
+        model=fingerprint(model / "model"),
         seconds={name: round(value, 1) for name, value in seconds.items()},
         machine=machine(device, threads),
-        manifest=manifest,
+        manifest=_manifest(model),
+        earlier=earlier,
     )
 
 
-def levels_of(answers: Path) -> tuple[str, str]:
-    """Letters and numbers of identifying draws, in the order of the questions."""
+def levels_of(answers: Path) -> tuple[str, str, str]:
+    """By landmark, in the order of the questions: its level's letter, the number of draws that
+    identify it, and of those the number that also say its kind and its place."""
+    from mgld.evaluate.answer_file import read_answers
+    from mgld.evaluate.answering import ANSWERS_FILE
     from mgld.evaluate.graded import read_graded
+    from mgld.world.landmark import make_landmark
 
     (graded,) = read_graded([answers], "rule")
+    said_by = {(a.question_id, a.draw): a.text for a in read_answers(answers / ANSWERS_FILE)}
     letter = {level: each for each, level in LETTERS.items()}
-    verdicts = [graded.verdicts[question] for question in graded.questions]
-    levels = "".join(letter[each.level] for each in verdicts)
-    return levels, "".join(str(len(each.identified or [])) for each in verdicts)
+    levels, said, exact = [], [], []
+    for id, question in graded.questions.items():
+        verdict, mark = graded.verdicts[id], make_landmark(WORLD_SEED, question.landmark_id)
+        right = verdict.identified or []
+        rest = [(said_by[id, draw] or "").replace(mark.name, "") for draw in right]
+        levels.append(letter[verdict.level])
+        said.append(str(len(right)))
+        exact.append(str(sum(mark.category.noun in each and mark.place in each for each in rest)))
+    return "".join(levels), "".join(said), "".join(exact)
+
+
+def claim(folder: Path, binding: str) -> None:
+    """Make a folder this binding's: what was made of something else in it is removed."""
+    if folder.exists() and not _is_of(folder, binding):
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text_atomically(folder / BINDING_FILE, binding)
+
+
+def _is_of(folder: Path, binding: str) -> bool:
+    stamp = folder / BINDING_FILE
+    return stamp.is_file() and stamp.read_text(encoding="utf-8") == binding
+
+
+def _manifest(run: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    return found
 
 
 def machine(device: str | None, threads: int) -> Machine:
@@ -237,26 +297,63 @@ def machine(device: str | None, threads: int) -> Machine:
     )
 
 
-def baseline_binding(place: Place, seed: int) -> str:
-    """Hash of all that a seed's baseline depends on."""
-    from eeca_ref.recipes.composing import compose
+@dataclass(frozen=True)
+class RowBindings:
+    """Hashes of all that a row depends on.
 
-    parts = json.loads((place.parts / "nano.json").read_text(encoding="utf-8"))["of"]
+    baseline: its seed's stages 1 and 2. trained: its training, which begins from those. row: that
+    and what it is asked. questions: of the test.
+    """
+
+    baseline: str
+    trained: str
+    row: str
+    questions: str
+
+
+def row_bindings(place: Place, row: Row, seed: int, questions: str) -> RowBindings:
+    """The hashes of a row. questions: `Questions.sha256`."""
+    from eeca_ref.recipes.composing import compose
+    from mgld.evaluate.answer_prompts import answer_prompt
+    from mgld.evaluate.judges.rule import rule_hash
+
     stages = [compose(f"{PRESET}/{stage}") for stage in STAGES]
-    return _hash([VERSION, seed, parts, stages, _versions()])
+    baseline = _hash([VERSION, seed, _parts(place), stages, _versions()])
+    trained = baseline
+    if row.recipe is not None:
+        trained = _hash([baseline, compose(row.recipe), _dataset(place)])
+    said = [answer_prompt(row.prompt).version, decoding().model_dump(mode="json"), ANSWER_BATCH]
+    return RowBindings(baseline, trained, _hash([trained, questions, said, rule_hash()]), questions)
 
 
-def row_binding(place: Place, row: Row, seed: int, questions: str) -> str:
-    """Hash of all that a row's numbers depend on. questions: `Questions.sha256`."""
-    from eeca_ref.recipes.composing import compose
+def _parts(place: Place) -> dict[str, str]:
+    """The contents of what stages 1 and 2 begin from and read, but for the pictures themselves."""
+    of = json.loads((place.parts / "nano.json").read_text(encoding="utf-8"))["of"]
+    names = (
+        "stage1/chat.json",
+        "stage2/mix.json",
+        "vision/model.safetensors",
+        "language_model/model.safetensors",
+        "language_model/tokenizer.json",
+        "language_model/chat_template.jinja",
+    )
+    return {"pictures": of["pictures"], **{n: sha256_file(place.parts / n) for n in names}}
 
-    asked = [questions, row.prompt, MAX_NEW_TOKENS, ANSWER_BATCH]
-    recipe = {} if row.recipe is None else compose(row.recipe)
-    return _hash([baseline_binding(place, seed), recipe, asked])
+
+def _dataset(place: Place) -> dict[str, str]:
+    """The hash of each file of the dataset: records, subsets and their texts."""
+    stages = json.loads((place.build / "manifest.json").read_text(encoding="utf-8"))["stages"]
+    return {
+        name: file["sha256"]
+        for stage in stages.values()
+        for shard in stage["shards"].values()
+        for name, file in shard["files"].items()
+        if name.startswith("dataset/") and name.endswith(".parquet")
+    }
 
 
 def _versions() -> dict[str, str]:
-    return {each: importlib.metadata.version(each) for each in ("torch", "transformers")}
+    return {each: importlib.metadata.version(each) for each in PACKAGES if each != "mgld"}
 
 
 def _hash(value: Any) -> str:
@@ -276,7 +373,7 @@ def questions_of(places: list[Place]) -> Questions:
         truth_of[each["landmark_id"]] = each
     landmarks, sha256, names = {}, {}, 0
     for place in places:
-        found = open_questions(str(place.build), config="eval", split="test_paper")
+        found = open_questions(str(place.build), config="eval", split=SPLIT)
         scores = {
             each["landmark_id"]: each
             for each in BuildView(place.build)
@@ -294,7 +391,7 @@ def _test_landmark(half: Half, truth: dict[str, Any], scores: dict[str, Any]) ->
     from mgld.world.curriculum import taught_code_views, tier
     from mgld.world.landmark import make_landmark
 
-    mark = make_landmark(0, truth["landmark_id"])
+    mark = make_landmark(WORLD_SEED, truth["landmark_id"])
     return TestLandmark(
         landmark_id=mark.landmark_id,
         name=truth["name"],

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from eeca_ref.config import EecaConfig
 from eeca_ref.recipes.composing import Experiment, compose, experiments
@@ -23,7 +23,6 @@ HEADLINE: Final = ("table1", "table3")
 SEEDS: Final = {part: 5 if part in HEADLINE else 3 for part in PARTS}
 SWAPPED: Final = ("table1_hds_50k", "table1_brs_50k", "table1_lcs_50k")
 """What is trained with the second encoder, too: HDS and LCS must change places."""
-Half = Literal["west", "east"]
 
 
 @dataclass(frozen=True)

@@ -9,42 +9,50 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from benchmarks.nano.making import ANSWER_BATCH, MAX_NEW_TOKENS, Place
-from benchmarks.nano.plan import BASELINE
-from benchmarks.nano.record import RESULTS, Questions
-from mgld.files import write_text_atomically
+from benchmarks.nano.making import (
+    ANSWER_BATCH,
+    SPLIT,
+    STAGES,
+    Place,
+    claim,
+    decoding,
+    questions_of,
+    row_bindings,
+)
+from benchmarks.nano.plan import BASELINE, Row
+from benchmarks.nano.record import RESULTS, ProbeRecord, write_record
 
-SPLIT: Final = "test_paper"
 GROUPS: Final = {"VE-Known": ("often", "some"), "VE-Unknown": ("never",)}
 
 
 def probe_row(
-    place: Place,
-    row: str,
-    seed: int,
-    questions: Questions,
-    *,
-    device: str | None,
-    results: Path = RESULTS,
+    place: Place, row: Row, seed: int, *, device: str | None, results: Path = RESULTS
 ) -> Path:
-    """Probe a trained row's model on the test set; the file of the result.
+    """Probe a row's model on the test set; the file of the result.
 
-    Its tables are of the whole test set, VE-Known and VE-Unknown.
+    Its tables are of the whole test set, VE-Known and VE-Unknown. RuntimeError: the row's model is
+    not there, or is not the one that would be made now.
     """
+    from eeca_ref.training.origins import fingerprint
     from mgld.evaluate.answering import AnswerSettings
     from mgld.evaluate.describing import load_description_judge
     from mgld.evaluate.graded import read_graded, read_rows
     from mgld.evaluate.judges import load_judge
     from mgld.evaluate.probe import DESCRIBED_FILE, probe, probe_table
-    from mgld.evaluate.records import Decoding, Described
+    from mgld.evaluate.records import Described
 
-    trained = "stage2_instruct" if row == BASELINE else row
-    folder = place.seed(seed) / "probe" / row
+    questions = questions_of([place])
+    bindings = row_bindings(place, row, seed, questions.sha256[place.half])
+    trained = STAGES[-1] if row.name == BASELINE else row.trained_as
+    if not place.holds(seed, trained, bindings.trained):
+        raise RuntimeError(f"{row.name}, seed {seed}, is not there: run its table first")
+    folder, model = place.seed(seed) / "probe" / row.name, place.run(seed, trained)
+    claim(folder, bindings.row)
     settings = AnswerSettings(
-        model=f"eeca:{place.run(seed, trained)}",
+        model=f"eeca:{model}",
         data=str(place.build),
         seed=seed,
-        decoding=Decoding(max_new_tokens=MAX_NEW_TOKENS),
+        decoding=decoding(),
         batch_size=ANSWER_BATCH,
         device=device,
     )
@@ -69,7 +77,11 @@ def probe_row(
         ]
         levels = {id: graded.verdicts[id].level for id in mine}
         tables.append(probe_table(name, [told[id] for id in mine], levels))
-    path = results / f"probe-{place.half}-seed{seed}-{row}.json"
-    kept = result.model_copy(update={"tables": tables})
-    write_text_atomically(path, kept.model_dump_json(indent=1) + "\n")
-    return path
+    record = ProbeRecord(
+        row=row.name,
+        seed=seed,
+        encoder=place.half,
+        model=fingerprint(model / "model"),
+        result=result.model_copy(update={"tables": tables}),
+    )
+    return write_record(record, results)

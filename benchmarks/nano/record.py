@@ -7,13 +7,14 @@ follow it to the levels of single landmarks and to the manifest of the training 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
-from mgld.evaluate.records import State
+from mgld.evaluate.records import ProbeResult, State
 from mgld.files import write_text_atomically
 from mgld.schema import Record
+from mgld.world.lexicon import Half
 
 RESULTS = Path(__file__).parent / "results"
 QUESTIONS_FILE = "questions.json"
@@ -24,7 +25,6 @@ LETTERS: dict[str, State] = {
     "U": "unknown",
     "-": "unscored",
 }
-Half = Literal["west", "east"]
 
 
 class TestLandmark(Record):
@@ -85,9 +85,12 @@ class RunRecord(Record):
         subset: config that it was trained on; None for a baseline.
         levels: one letter of `LETTERS` for each landmark of `Questions`, in that order.
         said: for each landmark, how many of the five answers identify it, a digit each.
+        exact: of those, how many say its kind and its place as well, a digit each.
+        questions_sha256: of the test's questions that it was asked.
         binding: hash of all that the result depends on (recipe, weights it began from, questions).
+        model: fingerprint of the weights that were asked.
         seconds: of training, answering and grading; of what was finished before a kill, none.
-        manifest: of the training (`eeca_ref.training.manifest`).
+        manifest: of the training (`eeca_ref.training.manifest`). earlier: of a baseline, stage 1's.
     """
 
     row: str
@@ -97,11 +100,21 @@ class RunRecord(Record):
     subset: str | None
     levels: str = Field(pattern=r"^[SKWU-]*$")
     said: str = Field(pattern=r"^[0-5]*$")
+    exact: str = Field(pattern=r"^[0-5]*$")
     entity_prompt: str = "none"
+    questions_sha256: str
     binding: str
+    model: str
     seconds: dict[str, float]
     machine: Machine
     manifest: dict[str, Any]
+    earlier: dict[str, Any] | None = None
+
+    @property
+    def started_from(self) -> str | None:
+        """Fingerprint of the weights that the training began from, where it is in the manifest."""
+        start: dict[str, Any] = self.manifest.get("models", {}).get("start") or {}
+        return start.get("fingerprint")
 
     @property
     def file(self) -> str:
@@ -109,7 +122,25 @@ class RunRecord(Record):
         return f"{self.encoder}-seed{self.seed}-{self.row}.json"
 
 
-def write_record(record: RunRecord, folder: Path = RESULTS) -> Path:
+class ProbeRecord(Record):
+    """The misalignment probe of a row's model (`probing.probe_row`): `probe-HALF-seedN-ROW.json`.
+
+    model: fingerprint of the weights, as in the row's own record.
+    """
+
+    row: str
+    seed: int
+    encoder: Half
+    model: str
+    result: ProbeResult
+
+    @property
+    def file(self) -> str:
+        """Its file's name in the results' folder."""
+        return f"probe-{self.encoder}-seed{self.seed}-{self.row}.json"
+
+
+def write_record(record: RunRecord | ProbeRecord, folder: Path = RESULTS) -> Path:
     """Write a record where `read_records` finds it; the file."""
     path = folder / record.file
     write_text_atomically(path, record.model_dump_json(indent=1) + "\n")
@@ -120,9 +151,18 @@ def read_records(folder: Path = RESULTS) -> list[RunRecord]:
     """All records of a folder, by encoder, row and seed. ValueError: a file that is none."""
     found = [
         RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
-        for path in sorted(folder.glob("*-seed*-*.json"))
+        for half in ("west", "east")
+        for path in sorted(folder.glob(f"{half}-seed*-*.json"))
     ]
     return sorted(found, key=lambda each: (each.encoder, each.row, each.seed))
+
+
+def read_probes(folder: Path = RESULTS) -> list[ProbeRecord]:
+    """All probes of a folder, by the name of their file. ValueError: a file that is none."""
+    return [
+        ProbeRecord.model_validate_json(path.read_text(encoding="utf-8"))
+        for path in sorted(folder.glob("probe-*.json"))
+    ]
 
 
 def read_questions(folder: Path = RESULTS) -> Questions:

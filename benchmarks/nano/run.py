@@ -18,13 +18,15 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from benchmarks.nano.making import (
+    STAGES,
     Place,
+    RowBindings,
     make_ground,
     make_row,
     questions_of,
-    row_binding,
+    row_bindings,
 )
-from benchmarks.nano.plan import BASELINE, HEADLINE, SEEDS, Half, Row, rows, swapped
+from benchmarks.nano.plan import BASELINE, HEADLINE, SEEDS, Row, rows, swapped
 from benchmarks.nano.record import (
     QUESTIONS_FILE,
     RESULTS,
@@ -36,6 +38,7 @@ from benchmarks.nano.record import (
 )
 from mgld.files import write_text_atomically
 from mgld.processes import stay_with_parent
+from mgld.world.lexicon import Half
 
 ENCODERS: dict[Half, str] = {"west": "nano", "east": "out/nano/east/encoder"}
 
@@ -102,21 +105,20 @@ def run_jobs(
         make_ground(place, encoder=_encoder(half), workers=workers, note=_say)
     questions = _questions(list(places.values()), results)
     bindings = {
-        job: row_binding(places[job.half], job.row, job.seed, questions.sha256[job.half])
+        job: row_bindings(places[job.half], job.row, job.seed, questions.sha256[job.half])
         for job in every
     }
     there = {(each.encoder, each.seed, each.row): each for each in read_records(results)}
 
     def recorded(job: Job) -> bool:
         record = there.get((job.half, job.seed, job.row.name))
-        return record is not None and record.binding == bindings[job]
+        return record is not None and record.binding == bindings[job].row
 
     todo = [job for job in every if not recorded(job)]
     _say(f"{len(every)} rows, {len(every) - len(todo)} of them recorded: {results}")
 
     def lies_there(job: Job) -> bool:
-        stamp = places[job.half].stamp(job.seed)
-        return stamp.is_file() and stamp.read_text(encoding="utf-8") == bindings[job]
+        return places[job.half].holds(job.seed, STAGES[-1], bindings[job].baseline)
 
     # Rows begin from their seed's baseline: where it is recorded, but was made elsewhere, it is
     # made again.
@@ -166,7 +168,7 @@ def _questions(places: list[Place], results: Path) -> Questions:
 def _make(
     todo: Sequence[Job],
     places: dict[Half, Place],
-    bindings: dict[Job, str],
+    bindings: dict[Job, RowBindings],
     *,
     device: str | None,
     workers: int,
@@ -180,7 +182,7 @@ def _make(
     ) as pool:
         running = {
             pool.submit(
-                _one, places[job.half], job.row, job.seed, binding=bindings[job], device=device
+                _one, places[job.half], job.row, job.seed, bindings=bindings[job], device=device
             ): job
             for job in todo
         }
@@ -203,7 +205,9 @@ def _make(
         raise RuntimeError("some rows failed:\n" + "\n".join(failed))
 
 
-def _one(place: Place, row: Row, seed: int, *, binding: str, device: str | None) -> RunRecord:
+def _one(
+    place: Place, row: Row, seed: int, *, bindings: RowBindings, device: str | None
+) -> RunRecord:
     """Runs in a worker process."""
     import torch
 
@@ -215,7 +219,7 @@ def _one(place: Place, row: Row, seed: int, *, binding: str, device: str | None)
     with log.open("a", encoding="utf-8") as handle:
         os.dup2(handle.fileno(), sys.stdout.fileno())
         os.dup2(handle.fileno(), sys.stderr.fileno())
-        return make_row(place, row, seed, binding=binding, device=device, threads=threads)
+        return make_row(place, row, seed, bindings=bindings, device=device, threads=threads)
 
 
 def _say(line: str) -> None:

@@ -8,7 +8,6 @@ import numpy as np
 
 from benchmarks.nano.record import (
     QUESTIONS_FILE,
-    Half,
     Machine,
     Questions,
     RunRecord,
@@ -17,6 +16,7 @@ from benchmarks.nano.record import (
 )
 from benchmarks.nano.report.runs import BASELINES
 from eeca_ref.recipes.composing import compose, experiments
+from mgld.world.lexicon import Half
 
 LANDMARKS = 600
 MACHINE = Machine(
@@ -85,8 +85,10 @@ def record(
     return RunRecord(
         row=row, stands_for=stands_for or [row], seed=seed, encoder=encoder, subset=subset,
         levels=given, said="".join("5" if letter in "SK" else "0" for letter in given),
+        exact="".join("1" if letter == "S" else "0" for letter in given),
+        questions_sha256={"west": "0" * 64, "east": "1" * 64}[encoder], model="m" * 64,
         binding="b" * 64, seconds={"train": 60.0, "answer": 20.0, "grade": 1.0}, machine=MACHINE,
-        manifest={},
+        manifest={"models": {"start": {"fingerprint": "m" * 64}}},
     )  # fmt: skip
 
 

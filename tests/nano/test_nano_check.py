@@ -19,7 +19,10 @@ def _record(row: str, levels: str, *, seed: int = 0) -> RunRecord:
         subset=None,
         levels=levels,
         said="0" * len(levels),
+        exact="0" * len(levels),
+        questions_sha256="q",
         binding="b",
+        model="m",
         seconds={"train": 1.0},
         machine=Machine(
             architecture="x86_64", device="cpu", threads=1, date="2026-11-30", versions={}
@@ -45,6 +48,17 @@ def test_more_than_chance_is_told() -> None:
     assert compare(_record("a", "K" * 40), _record("a", "U" * 7 + "K" * 33))[1]
 
 
+def test_what_would_be_told_is_said() -> None:
+    line, _ = compare(_record("a", "K" * 40), _record("a", "U" * 7 + "K" * 33))
+    assert "would be told" not in line  # all 7: by chance once in 64 times
+    line, _ = compare(_record("a", "K" * 40), _record("a", "U" * 8 + "K" * 32))
+    assert line.endswith("(20.0% would be told from chance)")
+    line, _ = compare(_record("a", "KU" * 20), _record("a", "UK" * 10 + "KU" * 10))
+    assert line.endswith("(35.0% would be told from chance)")  # of 20 changes 14 more one way
+    other = _record("a", "K" * 40).model_copy(update={"binding": "c"})
+    assert "another build, parts or versions" in compare(_record("a", "K" * 40), other)[0]
+
+
 def test_other_questions_do_not_compare() -> None:
     line, fits = compare(_record("a", "K" * 40), _record("a", "K" * 41))
     assert not fits and "40 landmarks" in line
@@ -63,7 +77,9 @@ def test_every_row_must_be_recorded(
         write_record(_record(name, "UU" * 10, seed=1), tmp_path)
     made = [_record(name, "KU" * 10) for name in ROWS]
     monkeypatch.setattr(check_module, "run_jobs", lambda *args, **kwargs: made)
+    (tmp_path / "check" / "seed0").mkdir(parents=True)
     assert check(tmp_path, stored=tmp_path) is (lacking is None)
+    assert not (tmp_path / "check").exists()  # the next one begins anew
     said = capsys.readouterr().out
     assert said.count("20 of 20 levels are the same") == 3 - (lacking is not None)
     assert ("nothing to compare with" in said) is (lacking is not None)

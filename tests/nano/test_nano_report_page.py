@@ -7,6 +7,7 @@ import json
 import re
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from click.testing import CliRunner
 from made_up_runs import LANDMARKS, every_row, levels, record, write_all, write_questions
 
 from benchmarks.nano.__main__ import main
-from benchmarks.nano.record import write_record
+from benchmarks.nano.record import ProbeRecord, write_record
 from benchmarks.nano.report.dispersion import SEEN, read_dispersion
 from benchmarks.nano.report.rows import table_rows
 from benchmarks.nano.report.runs import read_runs
@@ -212,12 +213,37 @@ def test_the_probe_where_it_was_made(tmp_path: Path) -> None:
         model="eeca:out", recognised=judge, described=judge, prompt_versions=["1"],
         decoding=Decoding(), draws=5, made="2026-11-30", version="0", tables=tables,
     )  # fmt: skip
-    (tmp_path / "probe-baseline-seed0.json").write_text(result.model_dump_json())
+    probe = ProbeRecord(row="baseline", seed=0, encoder="west", model="m" * 64, result=result)
+    write_record(probe, tmp_path)
     page = report(tmp_path, tmp_path / "out")
     rows = section(page, "Figure 1")
-    assert "| baseline-seed0 | known | 100 | 80 | 25.0 (10.0 to 90.0) |" in rows
-    assert "| baseline-seed0 | unknown | 100 | 80 | 95.0 (10.0 to 90.0) |" in rows
+    assert "| baseline, seed 0 | known | 100 | 80 | 25.0 (10.0 to 90.0) |" in rows
+    assert "| baseline, seed 0 | unknown | 100 | 80 | 95.0 (10.0 to 90.0) |" in rows
     assert (tmp_path / "out" / "figures" / "misalignment.png").is_file()
+    write_questions(tmp_path)
+    other = record("baseline", 0, "U" * LANDMARKS).model_copy(update={"model": "n" * 64})
+    write_record(other, tmp_path)
+    with pytest.raises(ValueError, match="another model"):
+        report(tmp_path, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"questions_sha256": "9" * 64}, "other questions"),
+        ({"manifest": {"models": {"start": {"fingerprint": "n" * 64}}}}, "other weights"),
+        ({"exact": "0"}, "1 counts"),
+    ],
+)
+def test_records_that_do_not_fit_each_other(
+    tmp_path: Path, change: dict[str, Any], why: str
+) -> None:
+    write_all(tmp_path, {"baseline": 0.1, "table1_hds_25k": 0.2}, seeds=range(1))
+    assert len(read_runs(tmp_path).records) == 2
+    given = record("table1_hds_25k", 0, levels(0.2, seed=0, name="a"))
+    write_record(given.model_copy(update=change), tmp_path)
+    with pytest.raises(ValueError, match=why):
+        read_runs(tmp_path)
 
 
 def test_figure_3_by_its_own_numbers(tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
 """What the paper claims, each as a contrast of rows, and how a contrast becomes a verdict.
 
-Written down before the miniature was run, so that no rule follows from its numbers.
+Written down before the miniature was run, so that no rule follows from its numbers. Three were made
+stricter after the first rows of one seed, when a review had read them: a verdict wants three seeds,
+not two; the gap must be narrowed from below (it also narrows where what is known is lost); and the
+swap compares what HDS and LCS each teach, as an encoder that knows both halves would have passed.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, Literal
 
-from benchmarks.nano.record import Half
+from mgld.world.lexicon import Half
 
 MARGIN: Final = 0.02
 """What counts as no difference, as a share: 2 points of accuracy."""
@@ -25,7 +28,9 @@ RULES: Final[dict[Kind, str]] = {
     "no_change": "reproduced: the whole interval is within 2 points of 0; not reproduced: it "
     "excludes 0 and reaches further",
 }
-Over = Literal["all", "known", "unknown", "gap", "own half"]
+MIN_SEEDS: Final = 3
+"""With fewer, how much another seed would change is too little known for a verdict."""
+Over = Literal["all", "known", "unknown", "gap", "each its half"]
 Weights = dict[str, Fraction]
 
 
@@ -34,7 +39,8 @@ class Part:
     """One comparison: a sum of accuracies of experiments, each with its weight.
 
     over: the landmarks that it is counted on; "gap": on those unknown less on those known to the
-    encoder; "own half": on the half that the encoder was taught less on the other.
+    encoder; "each its half": what is added on the half that the encoder was taught, what is
+    subtracted on the other.
     """
 
     label: str
@@ -179,8 +185,10 @@ CLAIMS: Final[tuple[Claim, ...]] = (
     Claim("eeca_unknown_landmarks", METHOD, "EECA improves on VE-Unknown landmarks of the test",
           "section 1", "more", (Part("EECA - Data, HSS-50k", _EECA, "unknown"),)),
     Claim("eeca_narrows_gap", METHOD,
-          "EECA narrows the gap between VE-Known and VE-Unknown landmarks", "section 4", "more",
-          (Part("gain on unknown - gain on known, HSS-50k", _EECA, "gap"),)),
+          "EECA narrows the gap between VE-Known and VE-Unknown landmarks, from below", "section 4",
+          "more",
+          (Part("gain on unknown, HSS-50k", _EECA, "unknown"),
+           Part("gain on unknown - gain on known, HSS-50k", _EECA, "gap")), together=False),
     Claim("entity_prompt_harmless", PROMPT, "entities in the question alone do not hurt",
           "section 5.2", "no_loss",
           (Part("inference only - baseline",
@@ -209,9 +217,11 @@ CLAIMS: Final[tuple[Claim, ...]] = (
           (Part("HDS-50k - LCS-50k, east encoder",
                 minus("table1_hds_50k", "table1_lcs_50k"), "all", "east"),)),
     Claim("swap_exchange", SWAP,
-          "HDS beats LCS by more on the half that the encoder was taught, whichever it is",
+          "HDS teaches more of the half that the encoder knows than LCS of the half that it does "
+          "not, whichever they are",
           "control", "more",
-          tuple(Part(f"{half} encoder", minus("table1_hds_50k", "table1_lcs_50k"), "own half", half)
+          tuple(Part(f"{half} encoder", minus("table1_hds_50k", "table1_lcs_50k"),
+                     "each its half", half)
                 for half in ("west", "east")), together=False),
 )  # fmt: skip
 """In the order of the report."""

@@ -9,11 +9,11 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.nano.record import Half
 from benchmarks.nano.report.claims import Over, Part
 from benchmarks.nano.report.effects import Estimate, estimate, paired_p
 from benchmarks.nano.report.runs import Runs, recognised
 from mgld.schema import Record
+from mgld.world.lexicon import Half
 
 
 class Found(Record):
@@ -42,6 +42,8 @@ def contrast(runs: Runs, part: Part) -> Found | None:
     seeds, values = stacked(runs, part.weights, part.encoder)
     if not seeds:
         return None
+    if part.over == "each its half":
+        values = _each_its_half(runs, part)
     groups, signs = _groups(runs, part.over, part.encoder)
     clusters = runs.clusters(part.encoder)
     found = estimate(
@@ -62,11 +64,13 @@ def contrast(runs: Runs, part: Part) -> Found | None:
 
 
 def stacked(
-    runs: Runs, weights: Mapping[str, Fraction], encoder: Half
+    runs: Runs, weights: Mapping[str, Fraction], encoder: Half, among: set[int] | None = None
 ) -> tuple[list[int], NDArray[np.float64]]:
-    """The seeds that have all of the experiments, and their weighted sums: float64 [S, L]."""
+    """The seeds (of those `among`) that have all of the experiments, and their weighted sums:
+    float64 [S, L]."""
     found = {name: runs.of(name, encoder) for name in weights}
-    seeds = sorted(set.intersection(*(set(each) for each in found.values())))
+    common = set.intersection(*(set(each) for each in found.values()))
+    seeds = sorted(common if among is None else common & among)
     if not seeds:
         return [], np.empty((0, len(runs.landmarks(encoder))))
     rows = [
@@ -79,12 +83,22 @@ def stacked(
     return seeds, np.stack(rows)
 
 
+def _each_its_half(runs: Runs, part: Part) -> NDArray[np.float64]:
+    """What is added on the half that the encoder was taught, what is subtracted (without its sign)
+    on the other: float64 [S, L]."""
+    added = {name: weight for name, weight in part.weights.items() if weight > 0}
+    taken = {name: -weight for name, weight in part.weights.items() if weight < 0}
+    both = set.intersection(*(set(runs.of(name, part.encoder)) for name in part.weights))
+    first, second = (stacked(runs, each, part.encoder, both)[1] for each in (added, taken))
+    return np.where(runs.scope(part.encoder, part.encoder), first, second)
+
+
 def _groups(runs: Runs, over: Over, encoder: Half) -> tuple[NDArray[np.int64], tuple[float, ...]]:
     """Which group each landmark is in (-1: none), and the sign of each group's mean."""
     other: Half = "east" if encoder == "west" else "west"
     if over == "gap":
         chosen = [runs.scope("unknown", encoder), runs.scope("known", encoder)]
-    elif over == "own half":
+    elif over == "each its half":
         chosen = [runs.scope(encoder, encoder), runs.scope(other, encoder)]
     else:
         chosen = [runs.scope(over, encoder)]

@@ -58,6 +58,11 @@ def render(contents: Contents) -> str:
         "## How well scores find what the encoder was taught\n\n"
         + study_section(contents)
         + _remark(contents, "knowledge"),
+        "## What counts as recognised\n\n"
+        "The judge wants the landmark's proper name, and refuses it beside another kind or place "
+        "in the name; what an answer goes on to say is not judged. Stricter, by the world's own "
+        "facts: an answer must also say the right kind and the right place.\n\n"
+        + tables_page.exactness([*tables[1], *tables[3]]),
         "## Levels\n\n"
         + "\n\n".join(
             f"Table {number}\n\n{tables_page.levels(rows)}" for number, rows in tables.items()
@@ -111,7 +116,7 @@ def _conclusions(contents: Contents) -> str:
         "A verdict is what the interval here says by a rule that was written down before "
         "([claims.py](report/claims.py)):",
         conclusions_page.rules(),
-        "Otherwise: undecided in miniature, as it is with fewer than two seeds. Where each of "
+        "Otherwise: undecided in miniature, as it is with fewer than three seeds. Where each of "
         "several comparisons must hold, one that does not counts against the claim only if it does "
         "not on an interval widened for their number (Bonferroni). Intervals are not widened for "
         "the number of claims. " + _by_the_same_rule(found),

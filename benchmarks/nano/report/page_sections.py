@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.nano.record import Half, RunRecord
+from benchmarks.nano.record import RunRecord
 from benchmarks.nano.report.contents import Contents
 from benchmarks.nano.report.page_knowledge import render_study
 from benchmarks.nano.report.rows import accuracy_over
 from benchmarks.nano.report.runs import BASELINE, Runs
 from benchmarks.nano.report.words import details, mean_of, percent, table
 from eeca_ref.recipes.composing import compose, experiments
+from mgld.world.lexicon import Half
 
 SWAPPED = (BASELINE, "table1_brs_50k", "table1_lcs_50k", "table1_hds_50k")
 
@@ -102,7 +103,11 @@ def swap_section(runs: Runs) -> str:
             body.append([f"{encoder}: {words}", *cells])
     return (
         "Is it knowledge, or are some landmarks easier? A second encoder was taught the other half "
-        "of the world; what it knows and does not know is exchanged, and all else is the same.\n\n"
+        "of the world: what it knows and does not know is exchanged, and with that which pictures "
+        "are records, and which records are in which subset. A subset also decides whose names a "
+        "model hears: HDS has almost only names of the half that its encoder knows, LCS of the "
+        "other, and each model forgets those it does not hear. What each teaches is therefore read "
+        "on its own half: HDS on the half taught, LCS on the other.\n\n"
         + table(["encoder: subset", "west landmarks, %", "east landmarks, %", "all, %"], body)
     )
 

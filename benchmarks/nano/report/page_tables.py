@@ -152,6 +152,12 @@ def levels(rows: list[Row]) -> str:
     return details("Levels, % of the scored: paper / here", table(header, body))
 
 
+def exactness(rows: list[Row]) -> str:
+    """What is recognised, and what of it with all that the answer says of kind and place right."""
+    body = [[name_of(row), mean_of(row.accuracy), mean_of(row.exact)] for row in rows]
+    return table(["row", "recognised, %", "with the right kind and place, %"], body)
+
+
 def by_knowledge(rows: list[Row], counts: dict[str, int]) -> str:
     """Accuracy and gain over landmarks known and unknown to the encoder."""
     words = {"known": "VE-Known", "rare": "rarely taught", "unknown": "VE-Unknown"}

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.nano.record import LETTERS, Half, RunRecord
+from benchmarks.nano.record import LETTERS, RunRecord
 from benchmarks.nano.report.effects import Estimate, estimate, paired_p, share
-from benchmarks.nano.report.runs import BASELINE, BASELINES, Runs, Scope, recognised
+from benchmarks.nano.report.runs import BASELINE, BASELINES, Runs, Scope, exactly, recognised
 from eeca_ref.recipes.composing import Experiment, compose, experiments
 from mgld.evaluate.metrics import level_metrics
 from mgld.evaluate.paired import holm
 from mgld.evaluate.records import LEVELS, Level
 from mgld.schema import Record
+from mgld.world.lexicon import Half
 
 KNOWLEDGE: Final[tuple[Scope, ...]] = ("known", "rare", "unknown")
 
@@ -40,7 +41,8 @@ class Row(Record):
 
     Attributes:
         experiment, subset: its name, and its data in miniature ("hds300"); paper: its key there.
-        shares: of each level, mean over seeds; accuracy: all landmarks.
+        shares: of each level, mean over seeds; accuracy: all landmarks. exact: share of landmarks
+            that an answer identifies with their kind and place said rightly, too.
         by_knowledge: accuracy over landmarks known, rarely taught and unknown to the encoder.
         unscored: landmarks by seed that have no level.
     """
@@ -52,6 +54,7 @@ class Row(Record):
     seeds: list[int]
     shares: dict[Level, float]
     accuracy: Estimate | None
+    exact: Estimate | None
     gain: Gain | None
     by_knowledge: dict[str, Estimate]
     gain_by_knowledge: dict[str, Estimate]
@@ -97,6 +100,7 @@ def make_row(runs: Runs, experiment: Experiment, encoder: Half = "west") -> Row:
         seeds=seeds,
         shares=_shares(runs, records),
         accuracy=accuracy_over(runs, records, "all"),
+        exact=accuracy_over(runs, records, "all", exactly),
         gain=_gain(runs, found, encoder) if trained else None,
         by_knowledge=_present({scope: accuracy_over(runs, records, scope) for scope in KNOWLEDGE}),
         gain_by_knowledge=_present(
@@ -142,8 +146,13 @@ def _shares(runs: Runs, records: list[RunRecord]) -> dict[Level, float]:
     }
 
 
-def accuracy_over(runs: Runs, records: list[RunRecord], scope: Scope) -> Estimate | None:
-    """Mean accuracy over seeds and the landmarks of a scope."""
+def accuracy_over(
+    runs: Runs,
+    records: list[RunRecord],
+    scope: Scope,
+    counted: Callable[[RunRecord], NDArray[np.float64]] = recognised,
+) -> Estimate | None:
+    """Mean accuracy over seeds and the landmarks of a scope; counted: what of, float64 [L]."""
     if not records:
         return None
     encoder = records[0].encoder
@@ -151,7 +160,7 @@ def accuracy_over(runs: Runs, records: list[RunRecord], scope: Scope) -> Estimat
     clusters = runs.clusters(encoder)
     return share(
         estimate(
-            np.stack([recognised(record) for record in records])[:, inside],
+            np.stack([counted(record) for record in records])[:, inside],
             seeds=[record.seed for record in records],
             clusters=[clusters[row] for row in inside],
         )

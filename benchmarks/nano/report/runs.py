@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 from benchmarks.nano.record import (
     LETTERS,
     QUESTIONS_FILE,
-    Half,
     Questions,
     RunRecord,
     TestLandmark,
+    read_probes,
     read_questions,
     read_records,
 )
 from eeca_ref.recipes.composing import Experiment, experiments
 from mgld.evaluate.metrics import RECOGNISED
 from mgld.evaluate.records import ProbeResult
+from mgld.world.lexicon import Half
 
 Scope = Literal["all", "known", "unknown", "rare", "some", "often", "west", "east"]
 KNOWN_TIERS = ("some", "often")
@@ -34,7 +35,7 @@ _RECOGNISED = [letter for letter, state in LETTERS.items() if state in RECOGNISE
 class Runs:
     """What there is of the miniature; `questions` None: no run has written them yet.
 
-    probes: by the end of their file's name, `probe-NAME.json`.
+    probes: by row and seed.
     """
 
     questions: Questions | None
@@ -100,10 +101,16 @@ def recognised(record: RunRecord) -> NDArray[np.float64]:
     return values
 
 
+def exactly(record: RunRecord) -> NDArray[np.float64]:
+    """1 where an answer that identifies a landmark also says its kind and place: float64 [L]."""
+    return np.array([float(count > "0") for count in record.exact])
+
+
 def read_runs(folder: Path) -> Runs:
     """All that a results' folder holds; nothing where it is empty or not there.
 
-    ValueError: a record that does not fit the test set, or two that are the same.
+    ValueError: a record that does not fit the test set, or two that are the same, or a row that
+    began from another baseline than the one recorded for its seed.
     """
     records = read_records(folder)
     questions = read_questions(folder) if (folder / QUESTIONS_FILE).is_file() else None
@@ -111,15 +118,31 @@ def read_runs(folder: Path) -> Runs:
         raise ValueError(f"{folder} has records and no {QUESTIONS_FILE}: whose levels are they?")
     for record in records:
         marks = questions.landmarks.get(record.encoder, []) if questions else []
-        if not len(record.levels) == len(record.said) == len(marks):
+        if not len(record.levels) == len(record.said) == len(record.exact) == len(marks):
             raise ValueError(
-                f"{folder / record.file}: {len(record.levels)} levels and {len(record.said)} "
-                f"counts of {len(marks)} test landmarks"
+                f"{folder / record.file}: {len(record.levels)} levels, {len(record.said)} and "
+                f"{len(record.exact)} counts of {len(marks)} test landmarks"
             )
-    probes = {
-        path.stem.removeprefix("probe-"): ProbeResult.model_validate_json(
-            path.read_text(encoding="utf-8")
-        )
-        for path in sorted(folder.glob("probe-*.json"))
-    }
+        if questions and record.questions_sha256 != questions.sha256[record.encoder]:
+            raise ValueError(f"{folder / record.file} was asked other questions: make it anew")
+    _require_own_baseline(folder, records)
+    probes = {}
+    models = {(each.encoder, each.seed, each.row): each.model for each in records}
+    for probe in read_probes(folder):
+        if models.get((probe.encoder, probe.seed, probe.row), probe.model) != probe.model:
+            raise ValueError(f"{folder / probe.file} is of another model than the row's: anew")
+        probes[f"{probe.row}, seed {probe.seed}"] = probe.result
     return Runs(questions, records, probes)
+
+
+def _require_own_baseline(folder: Path, records: list[RunRecord]) -> None:
+    models = {(each.encoder, each.seed): each.model for each in records if each.row == BASELINE}
+    for record in records:
+        baseline = models.get((record.encoder, record.seed))
+        if record.subset is None or baseline is None:
+            continue
+        if record.started_from != baseline:
+            raise ValueError(
+                f"{folder / record.file} began from other weights than its seed's baseline has: "
+                "make it anew (python -m benchmarks.nano run)"
+            )

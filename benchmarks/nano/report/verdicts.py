@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from benchmarks.nano.report.claims import CLAIMS, MARGIN, RULES, Claim, Kind, Part
+from benchmarks.nano.report.claims import CLAIMS, MARGIN, MIN_SEEDS, RULES, Claim, Kind, Part
 from benchmarks.nano.report.contrast import Found, contrast, missing
 from benchmarks.nano.report.effects import widened
 from benchmarks.nano.report.paper import paper_effect
@@ -128,8 +128,7 @@ def _verdict(
     """What the interval says, widened where it is one of several comparisons."""
     if found is None:
         return "not run"
-    # How much another seed would change cannot be told from one.
-    if len(found.estimate.seeds) < 2:
+    if len(found.estimate.seeds) < MIN_SEEDS:
         return "undecided in miniature"
     estimate = found.estimate
     if bootstrap and estimate.bootstrap is not None:
@@ -162,8 +161,8 @@ def _note(shown: Sequence[PartResult], claim: Claim) -> str:
     notes = []
     if 0 < len(run) < len(shown):
         notes.append(f"{len(run)} of {len(shown)} comparisons were run")
-    if run and min(len(found.estimate.seeds) for found in run) < 2:
-        notes.append("one seed: another one's effect is not known, so nothing is decided")
+    if run and min(len(found.estimate.seeds) for found in run) < MIN_SEEDS:
+        notes.append("fewer than three seeds: too little is known of another one's effect")
     elif claim.kind == "more" and run:
         ends = [(found.estimate.low, found.estimate.high) for found in run]
         if all(low <= 0 <= high for low, high in ends) and all(
