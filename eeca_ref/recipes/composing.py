@@ -63,6 +63,7 @@ class Preset(Record):
     stages: dict[str, dict[str, Any]]
     sizes: dict[str, int] = Field(default_factory=dict)
     hr_tokens: dict[int, int] = Field(default_factory=dict)
+    mu_times: float = 1.0
 
     def subset(self, config: str) -> str:
         """This preset's config for one of the paper's."""
@@ -118,6 +119,7 @@ def compose(name: str) -> dict[str, Any]:
         epochs = settings["optim"].get("epochs", 1) * one.epochs_times
         settings = merged(settings, _at("optim.epochs", epochs))
         settings = merged(settings, one.change)
+    settings = _weighed(settings, preset.mu_times)
     named: dict[str, Any] = _with_preset(settings, preset_name)
     return {"name": name, **named}
 
@@ -137,6 +139,12 @@ def merged(settings: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
         else:
             result[key] = merged(old, value)
     return result
+
+
+def _weighed(settings: dict[str, Any], times: float) -> dict[str, Any]:
+    """The paper's weights of L_e and L_h, so many times over."""
+    model = settings["model"]["settings"]
+    return merged(settings, _at("model.settings", {k: model[k] * times for k in ("mu_e", "mu_h")}))
 
 
 def _at(dotted: str, value: Any) -> dict[str, Any]:
