@@ -2,6 +2,7 @@
 
     python -m benchmarks.nano run --table 1 --table 3 --seeds 5
     python -m benchmarks.nano probe
+    python -m benchmarks.nano validate table2_eeca --set model.settings.mu_e=0.5
     python -m benchmarks.nano report
     python -m benchmarks.nano check        # make nano
 
@@ -14,11 +15,12 @@ Table 1 and one of Table 3 again, with their baseline, and compares them with th
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from benchmarks.nano.plan import HEADLINE, PARTS
+from benchmarks.nano.plan import HEADLINE, PARTS, Row, rows
 
 ROOT = Path("out/nano")
 PARTS_BY_NAME = {part.removeprefix("table"): part for part in PARTS}
@@ -68,17 +70,31 @@ def run(tables: tuple[str, ...], seeds: int | None, device: str, workers: int) -
 def probe(names: tuple[str, ...], seed: int, device: str) -> None:
     """Ask models that `run` has made what they can tell of names and see in pictures."""
     from benchmarks.nano.making import Place
-    from benchmarks.nano.plan import rows as planned
     from benchmarks.nano.probing import probe_row
 
-    every = {row.name: row for row in planned()}
-    if unknown := [name for name in names if name not in every]:
-        raise click.UsageError(f"no such row: {', '.join(unknown)}; rows: {', '.join(every)}")
-    for name in names:
+    for row in _planned(names):
         try:
-            click.echo(probe_row(Place(ROOT), every[name], seed, device=device))
+            click.echo(probe_row(Place(ROOT), row, seed, device=device))
         except RuntimeError as error:
             raise click.ClickException(str(error)) from None
+
+
+@main.command()
+@click.argument("row")
+@click.option("--set", "sets", multiple=True, help="KEY=VALUE of the row's recipe; repeatable.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+def validate(row: str, sets: tuple[str, ...], seed: int, device: str) -> None:
+    """Train a row with settings of one's own and ask it the validation set alone."""
+    from benchmarks.nano.making import Place
+    from benchmarks.nano.report.page_sections import validation_line
+    from benchmarks.nano.validating import validate as validate_row
+
+    try:
+        record = validate_row(Place(ROOT), _planned([row])[0], seed, sets, device=device)
+    except (RuntimeError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(" | ".join(validation_line(record)))
 
 
 @main.command()
@@ -97,6 +113,14 @@ def check() -> None:
     from benchmarks.nano.check import check as check_rows
 
     sys.exit(0 if check_rows(ROOT) else 1)
+
+
+def _planned(names: Sequence[str]) -> list[Row]:
+    """The rows of these names."""
+    every = {row.name: row for row in rows()}
+    if unknown := [name for name in names if name not in every]:
+        raise click.UsageError(f"no such row: {', '.join(unknown)}; rows: {', '.join(every)}")
+    return [every[name] for name in names]
 
 
 if __name__ == "__main__":

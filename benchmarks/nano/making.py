@@ -14,7 +14,7 @@ import json
 import platform
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -40,9 +40,11 @@ TEST: Final = 1200
 on which alone settings were chosen."""
 SIZES: Final = (300, 600, 900, 1200, 1500)
 SPLIT: Final = "test_paper"
-MAX_NEW_TOKENS: Final = 128
-"""Longer than the longest answer of a record, whose last sentence is the place."""
-ANSWER_BATCH: Final = 200
+MAX_NEW_TOKENS: Final = 48
+"""The landmark and its kind are said in an answer's first sentence, which is no longer than that.
+Whole answers (112 tokens) took five times as long, and say no more but the place, which parts the
+two lower levels from each other."""
+ANSWER_BATCH: Final = 50
 BINDING_FILE: Final = "binding.txt"
 """In each folder of a training and of answers: the hash of all that it was made of."""
 STAGES: Final = ("stage1_pretrain", "stage2_instruct")
@@ -146,8 +148,13 @@ def sets_of(place: Place, seed: int, name: str) -> list[str]:
     return sets
 
 
-def train_one(place: Place, seed: int, name: str, recipe: str, binding: str) -> Path:
-    """Train a recipe; its folder. A finished one of the same binding is left as it is."""
+def train_one(
+    place: Place, seed: int, name: str, recipe: str, binding: str, *, sets: Sequence[str] = ()
+) -> Path:
+    """Train a recipe; its folder. A finished one of the same binding is left as it is.
+
+    sets: settings of the recipe that are to be others, as `eeca train --set` takes them.
+    """
     from eeca_ref.cli._quiet import quiet_transformers
     from eeca_ref.recipes import load_recipe
 
@@ -156,24 +163,32 @@ def train_one(place: Place, seed: int, name: str, recipe: str, binding: str) -> 
 
     out = place.run(seed, name)
     claim(out, binding)
-    train(load_recipe(recipe, sets_of(place, seed, recipe.partition("/")[2])), out)
+    own = sets_of(place, seed, recipe.partition("/")[2])
+    train(load_recipe(recipe, [*own, *sets]), out)
     return out
 
 
 def ask(
-    place: Place, row: Row, seed: int, model: Path, *, binding: str, device: str | None
-) -> Path:
-    """Have a trained model answer the test's questions, and grade it by `rule`; the folder."""
+    place: Place,
+    row: Row,
+    seed: int,
+    model: Path,
+    out: Path,
+    *,
+    binding: str,
+    device: str | None,
+    split: str = SPLIT,
+) -> None:
+    """Have a trained model answer questions in `out`, and grade it by `rule`."""
     from mgld.evaluate.answering import AnswerSettings, answer_questions
     from mgld.evaluate.grading import grade_run
     from mgld.evaluate.judges import load_judge
 
-    out = place.answers(seed, row)
     claim(out, binding)
     settings = AnswerSettings(
         model=f"eeca:{model}",
         data=str(place.build),
-        split=SPLIT,
+        split=split,
         seed=seed,
         prompt=row.prompt,
         decoding=decoding(),
@@ -184,7 +199,6 @@ def ask(
     if counts.missing:
         raise RuntimeError(f"{counts.missing} draws of {out} are missing: {counts.missing_draws}")
     grade_run(out, load_judge("rule"))
-    return out
 
 
 def decoding() -> Decoding:
@@ -212,12 +226,13 @@ def make_row(
     if row.recipe is None:
         for stage in STAGES:
             model = train_one(place, seed, stage, f"{PRESET}/{stage}", bindings.baseline)
-        earlier = _manifest(place.run(seed, STAGES[0]))
+        earlier = manifest_of(place.run(seed, STAGES[0]))
     else:
         model = train_one(place, seed, row.trained_as, row.recipe, bindings.trained)
     seconds["train"] = time.perf_counter() - began
     began = time.perf_counter()
-    answers = ask(place, row, seed, model, binding=bindings.row, device=device)
+    answers = place.answers(seed, row)
+    ask(place, row, seed, model, answers, binding=bindings.row, device=device)
     seconds["answer"] = time.perf_counter() - began
     levels, said, exact = levels_of(answers)
     return RunRecord(
@@ -235,14 +250,14 @@ def make_row(
         model=fingerprint(model / "model"),
         seconds={name: round(value, 1) for name, value in seconds.items()},
         machine=machine(device, threads),
-        manifest=_manifest(model),
+        manifest=manifest_of(model),
         earlier=earlier,
     )
 
 
 def levels_of(answers: Path) -> tuple[str, str, str]:
     """By landmark, in the order of the questions: its level's letter, the number of draws that
-    identify it, and of those the number that also say its kind and its place."""
+    identify it, and of those the number that also say its kind."""
     from mgld.evaluate.answer_file import read_answers
     from mgld.evaluate.answering import ANSWERS_FILE
     from mgld.evaluate.graded import read_graded
@@ -258,7 +273,7 @@ def levels_of(answers: Path) -> tuple[str, str, str]:
         rest = [(said_by[id, draw] or "").replace(mark.name, "") for draw in right]
         levels.append(letter[verdict.level])
         said.append(str(len(right)))
-        exact.append(str(sum(mark.category.noun in each and mark.place in each for each in rest)))
+        exact.append(str(sum(mark.category.noun in each for each in rest)))
     return "".join(levels), "".join(said), "".join(exact)
 
 
@@ -275,7 +290,8 @@ def _is_of(folder: Path, binding: str) -> bool:
     return stamp.is_file() and stamp.read_text(encoding="utf-8") == binding
 
 
-def _manifest(run: Path) -> dict[str, Any]:
+def manifest_of(run: Path) -> dict[str, Any]:
+    """What a training says of itself."""
     found: dict[str, Any] = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
     return found
 
@@ -318,12 +334,13 @@ def row_bindings(place: Place, row: Row, seed: int, questions: str) -> RowBindin
     from mgld.evaluate.judges.rule import rule_hash
 
     stages = [compose(f"{PRESET}/{stage}") for stage in STAGES]
-    baseline = _hash([VERSION, seed, _parts(place), stages, _versions()])
+    baseline = hash_of([VERSION, seed, _parts(place), stages, _versions()])
     trained = baseline
     if row.recipe is not None:
-        trained = _hash([baseline, compose(row.recipe), _dataset(place)])
+        trained = hash_of([baseline, compose(row.recipe), _dataset(place)])
     said = [answer_prompt(row.prompt).version, decoding().model_dump(mode="json"), ANSWER_BATCH]
-    return RowBindings(baseline, trained, _hash([trained, questions, said, rule_hash()]), questions)
+    asked = hash_of([trained, questions, said, rule_hash()])
+    return RowBindings(baseline, trained, asked, questions)
 
 
 def _parts(place: Place) -> dict[str, str]:
@@ -356,7 +373,8 @@ def _versions() -> dict[str, str]:
     return {each: importlib.metadata.version(each) for each in PACKAGES if each != "mgld"}
 
 
-def _hash(value: Any) -> str:
+def hash_of(value: Any) -> str:
+    """SHA-256 of something as JSON."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 

@@ -85,7 +85,7 @@ class RunRecord(Record):
         subset: config that it was trained on; None for a baseline.
         levels: one letter of `LETTERS` for each landmark of `Questions`, in that order.
         said: for each landmark, how many of the five answers identify it, a digit each.
-        exact: of those, how many say its kind and its place as well, a digit each.
+        exact: of those, how many say its kind as well, a digit each.
         questions_sha256: of the test's questions that it was asked.
         binding: hash of all that the result depends on (recipe, weights it began from, questions).
         model: fingerprint of the weights that were asked.

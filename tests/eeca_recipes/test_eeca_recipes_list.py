@@ -185,6 +185,16 @@ def test_nano_has_its_own_sizes() -> None:
     assert source.kind == "mgld"
     assert (source.source, source.config) == ("out/nano/build", "brs900")
     assert load_recipe("nano/fig7_hr_tokens_128").model.settings["resampler_queries"] == 16
+    weights = {
+        name: {k: load_recipe(f"nano/{name}").model.settings[k] * 64 for k in ("mu_e", "mu_h")}
+        for name in ("table3_l_h", "table3_l_e", "fig7_mu_e_29.28")
+    }
+    assert weights == {
+        "table3_l_h": {"mu_e": 7.32, "mu_h": 4.38},
+        "table3_l_e": {"mu_e": 7.32, "mu_h": 0},
+        "fig7_mu_e_29.28": {"mu_e": 29.28, "mu_h": 4.38},
+    }
+    assert load_recipe("paper/table3_l_h").model.settings["mu_e"] == 7.32
     # the smallest subset still fills a step
     assert load_recipe("nano/table1_hds_25k").optim.global_batch <= 300
 

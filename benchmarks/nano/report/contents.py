@@ -9,6 +9,7 @@ from benchmarks.nano.report.dispersion import Measured
 from benchmarks.nano.report.rows import Row
 from benchmarks.nano.report.runs import Runs
 from benchmarks.nano.report.verdicts import Conclusion
+from benchmarks.nano.validating import ValidationRecord
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Contents:
 
     tables, points: rows of the paper's tables and points of its figures, by number. pictures: by
     figure ("1", "5", "7", "curve", "knowledge"), and those of the build ("data").
-    measured: Figure 3's claims. study: of the encoder's knowledge, None: not made.
+    measured: Figure 3's claims. study: of the encoder's knowledge, None: not made. validation: what
+    settings gave on the validation set.
     """
 
     runs: Runs
@@ -37,3 +39,4 @@ class Contents:
     pictures: dict[str, list[Picture]]
     measured: list[Measured]
     study: dict[str, Any] | None
+    validation: list[ValidationRecord]

@@ -16,6 +16,7 @@ from benchmarks.nano.report.page_sections import (
     study_section,
     swap_section,
     tokens_line,
+    validation_section,
 )
 from benchmarks.nano.report.verdicts import Conclusion
 from benchmarks.nano.report.words import details, mean_of
@@ -61,12 +62,20 @@ def render(contents: Contents) -> str:
         "## What counts as recognised\n\n"
         "The judge wants the landmark's proper name, and refuses it beside another kind or place "
         "in the name; what an answer goes on to say is not judged. Stricter, by the world's own "
-        "facts: an answer must also say the right kind and the right place.\n\n"
+        "facts: an answer must also say the right kind.\n\n"
         + tables_page.exactness([*tables[1], *tables[3]]),
         "## Levels\n\n"
+        "Answers are cut after 48 tokens. The place is the last thing that answers in the form of "
+        "the records say, so it is often cut off: between weakly unknown and unknown, rows do not "
+        "compare.\n\n"
         + "\n\n".join(
             f"Table {number}\n\n{tables_page.levels(rows)}" for number, rows in tables.items()
         ),
+        "## Settings\n\n"
+        "Chosen on a validation set of as many other landmarks, of which no row above was asked; "
+        "why, and what was seen of the test set before, is in "
+        "[docs/training.md](../../docs/training.md#nano).\n\n"
+        + (validation_section(contents.validation) if contents.validation else "None recorded."),
         _method(contents),
         machines_section(runs.records),
     ]

@@ -10,6 +10,7 @@ from benchmarks.nano.report.page_knowledge import render_study
 from benchmarks.nano.report.rows import accuracy_over
 from benchmarks.nano.report.runs import BASELINE, Runs
 from benchmarks.nano.report.words import details, mean_of, percent, table
+from benchmarks.nano.validating import ValidationRecord
 from eeca_ref.recipes.composing import compose, experiments
 from mgld.world.lexicon import Half
 
@@ -110,6 +111,25 @@ def swap_section(runs: Runs) -> str:
         "on its own half: HDS on the half taught, LCS on the other.\n\n"
         + table(["encoder: subset", "west landmarks, %", "east landmarks, %", "all, %"], body)
     )
+
+
+def validation_section(records: Sequence[ValidationRecord]) -> str:
+    """What settings were tried, and what they gave."""
+    header = ["row", "seed", "set otherwise", "accuracy, %", "steps clipped, %", "L_g at the end"]
+    return table(header, [validation_line(each) for each in records], text=["set otherwise"])
+
+
+def validation_line(record: ValidationRecord) -> list[str]:
+    """The cells of one of them."""
+    right = sum(letter in "SK" for letter in record.levels) / len(record.levels)
+    return [
+        record.row,
+        str(record.seed),
+        ", ".join(record.sets) or "nothing",
+        percent(right),
+        "" if record.clipped is None else percent(record.clipped, 0),
+        "" if record.lm_loss is None else f"{record.lm_loss:.3f}",
+    ]
 
 
 def machines_section(records: Sequence[RunRecord]) -> str:

@@ -153,9 +153,9 @@ def levels(rows: list[Row]) -> str:
 
 
 def exactness(rows: list[Row]) -> str:
-    """What is recognised, and what of it with all that the answer says of kind and place right."""
+    """What is recognised, and what of it with the right kind."""
     body = [[name_of(row), mean_of(row.accuracy), mean_of(row.exact)] for row in rows]
-    return table(["row", "recognised, %", "with the right kind and place, %"], body)
+    return table(["row", "recognised, %", "with the right kind, %"], body)
 
 
 def by_knowledge(rows: list[Row], counts: dict[str, int]) -> str:

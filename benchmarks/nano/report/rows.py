@@ -42,7 +42,7 @@ class Row(Record):
     Attributes:
         experiment, subset: its name, and its data in miniature ("hds300"); paper: its key there.
         shares: of each level, mean over seeds; accuracy: all landmarks. exact: share of landmarks
-            that an answer identifies with their kind and place said rightly, too.
+            that an answer identifies, saying their kind rightly, too.
         by_knowledge: accuracy over landmarks known, rarely taught and unknown to the encoder.
         unscored: landmarks by seed that have no level.
     """

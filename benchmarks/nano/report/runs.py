@@ -102,7 +102,7 @@ def recognised(record: RunRecord) -> NDArray[np.float64]:
 
 
 def exactly(record: RunRecord) -> NDArray[np.float64]:
-    """1 where an answer that identifies a landmark also says its kind and place: float64 [L]."""
+    """1 where an answer that identifies a landmark also says its kind: float64 [L]."""
     return np.array([float(count > "0") for count in record.exact])
 
 

@@ -19,6 +19,7 @@ from benchmarks.nano.report.remarks import REMARKS, read_remarks
 from benchmarks.nano.report.rows import Row, figure_rows, named_rows, table_rows
 from benchmarks.nano.report.runs import Runs, read_runs
 from benchmarks.nano.report.verdicts import Conclusion, conclude
+from benchmarks.nano.validating import read_validation
 from mgld.files import write_text_atomically
 
 OUT = Path(__file__).parents[1] / "RESULTS.md"
@@ -50,8 +51,9 @@ def write_report(
     pictures["data"] = find_pictures(figures)
     measured = read_dispersion(figures)
     texts = read_remarks(remarks)
-    page = render(Contents(runs, tables, points, conclusions, texts, pictures, measured, study))
-    write_text_atomically(out, page)
+    tried = read_validation(results)
+    contents = Contents(runs, tables, points, conclusions, texts, pictures, measured, study, tried)
+    write_text_atomically(out, render(contents))
     numbers = _numbers(runs, tables, points, conclusions)
     numbers["figure3"] = _rounded([each.model_dump(mode="json") for each in measured])
     text = json.dumps(numbers, indent=1, ensure_ascii=False, allow_nan=False)

@@ -1,0 +1,128 @@
+"""A row with settings of one's own, on the validation set: how the settings were chosen.
+
+The validation set is the second half of the build's test records, of which no row of the tables is
+ever asked.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import Field
+
+from benchmarks.nano.making import (
+    STAGES,
+    TEST,
+    Place,
+    ask,
+    hash_of,
+    levels_of,
+    machine,
+    manifest_of,
+    questions_of,
+    row_bindings,
+    train_one,
+)
+from benchmarks.nano.plan import Row
+from benchmarks.nano.record import RESULTS, Machine
+from mgld.files import write_text_atomically
+from mgld.schema import Record
+from mgld.world.lexicon import Half
+
+FOLDER: Final = "validation"
+BOTH: Final = "test"
+"""The split that has both sets: that of the test, then that of validation."""
+LAST: Final = 20
+"""Steps over which the last L_g is a mean."""
+
+
+class ValidationRecord(Record):
+    """A row with other settings: `results/validation/HALF-seedN-ROW-HASH.json`.
+
+    Attributes:
+        sets: what was set otherwise than the row's recipe has it; empty: the row as it is.
+        levels: as in `RunRecord`, of the validation set.
+        lm_loss: mean L_g of the last steps; clipped: share of steps whose gradient was clipped.
+            Both None for a baseline.
+    """
+
+    row: str
+    seed: int
+    encoder: Half
+    sets: list[str]
+    levels: str = Field(pattern=r"^[SKWU-]*$")
+    lm_loss: float | None
+    clipped: float | None
+    binding: str
+    machine: Machine
+    manifest: dict[str, Any]
+
+    @property
+    def file(self) -> str:
+        """Its file's name in the folder."""
+        return f"{self.encoder}-seed{self.seed}-{self.row}-{hash_of(self.sets)[:8]}.json"
+
+
+def validate(
+    place: Place,
+    row: Row,
+    seed: int,
+    sets: Sequence[str],
+    *,
+    device: str | None,
+    results: Path = RESULTS,
+) -> ValidationRecord:
+    """Train a row with some settings changed, and ask it the validation set's questions.
+
+    sets: "KEY=VALUE", as `eeca train --set` takes them. RuntimeError: the seed's baseline is not
+    there.
+    """
+    bindings = row_bindings(place, row, seed, questions_of([place]).sha256[place.half])
+    if not place.holds(seed, STAGES[-1], bindings.baseline):
+        raise RuntimeError(f"the baseline of seed {seed} is not there: run a table first")
+    sets = sorted(sets)
+    binding = hash_of([bindings.trained, sets])
+    name = f"{FOLDER}/{row.name}-{hash_of(sets)[:8]}"
+    if row.recipe is None:
+        if sets:
+            raise ValueError("a baseline is the tables' own: it is asked as it is")
+        model = place.run(seed, STAGES[-1])
+    else:
+        model = train_one(place, seed, name, row.recipe, binding, sets=sets)
+    answers = place.seed(seed) / "answers" / name
+    ask(place, row, seed, model, answers, binding=binding, device=device, split=BOTH)
+    levels = levels_of(answers)[0][TEST // 2 :]
+    steps = [] if row.recipe is None else _steps(model)
+    clip = manifest_of(model)["recipe"]["optim"]["clip"]
+    record = ValidationRecord(
+        row=row.name,
+        seed=seed,
+        encoder=place.half,
+        sets=sets,
+        levels=levels,
+        lm_loss=sum(each["lm_loss"] for each in steps[-LAST:]) / LAST if steps else None,
+        clipped=sum(each["grad_norm"] > clip for each in steps) / len(steps) if steps else None,
+        binding=binding,
+        machine=machine(device, 1),
+        manifest=manifest_of(model),
+    )
+    path = results / FOLDER / record.file
+    path.parent.mkdir(exist_ok=True)
+    write_text_atomically(path, record.model_dump_json(indent=1) + "\n")
+    return record
+
+
+def read_validation(results: Path = RESULTS) -> list[ValidationRecord]:
+    """All of a results' folder, by row and file. ValueError: a file that is none."""
+    return [
+        ValidationRecord.model_validate_json(path.read_text(encoding="utf-8"))
+        for path in sorted((results / FOLDER).glob("*.json"))
+    ]
+
+
+def _steps(run: Path) -> list[dict[str, Any]]:
+    lines = (run / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    return [each for each in map(json.loads, lines) if each["kind"] == "step"]
