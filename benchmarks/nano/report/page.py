@@ -12,6 +12,7 @@ from benchmarks.nano.report.page_sections import (
     machines_section,
     pictures_of,
     probe_section,
+    reading_section,
     sizes_line,
     study_section,
     swap_section,
@@ -50,6 +51,7 @@ def render(contents: Contents) -> str:
             "The same for Table 4",
             tables_page.by_knowledge([row for row in tables[4] if not row.is_baseline], counts),
         ),
+        "## What the language model has read\n\n" + reading_section(),
         "## Figure 1: described from the name, not recognised in the image\n\n"
         + probe_section(contents),
         "## Swap control\n\n" + swap_section(runs),

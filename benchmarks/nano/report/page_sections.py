@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from typing import Final
 
+from benchmarks.nano.plan import swapped
 from benchmarks.nano.record import RunRecord
 from benchmarks.nano.report.contents import Contents
 from benchmarks.nano.report.page_knowledge import render_study
@@ -11,10 +14,12 @@ from benchmarks.nano.report.rows import accuracy_over
 from benchmarks.nano.report.runs import BASELINE, Runs
 from benchmarks.nano.report.words import details, mean_of, percent, table
 from benchmarks.nano.validating import ValidationRecord
+from eeca_ref.nano.parts import LANGUAGE_MODEL
 from eeca_ref.recipes.composing import compose, experiments
 from mgld.world.lexicon import Half
 
-SWAPPED = (BASELINE, "table1_brs_50k", "table1_lcs_50k", "table1_hds_50k")
+SWAPPED: Final = tuple(row.name for row in swapped())
+"""Rows that both encoders have, the baseline first."""
 
 
 def pictures_of(contents: Contents, figure: str) -> str:
@@ -65,6 +70,32 @@ def study_section(contents: Contents) -> str:
         return "Not run: `python -m benchmarks.nano.knowledge BUILD` measures it."
     rows = [*contents.points[5], *contents.tables[1]]
     return render_study(contents.study, rows, pictures_of(contents, "knowledge"))
+
+
+TOLD: Final = {
+    "described": "described, by the probe's rule judge (kind or place)",
+    "kind": "kind, said in a description",
+    "place": "place, said in a description",
+    "century": "century (by chance 17)",
+    "builder": "builder (by chance 12)",
+    "colour not in the name": "a colour that the name does not stand for (by chance 10)",
+    "syllable 1 by the look": "first syllable of the name, from the look in words",
+    "syllable 2 by the look": "second syllable",
+    "syllable 3 by the look": "third syllable",
+}
+
+
+def reading_section() -> str:
+    """What the language model can tell of landmarks by words alone, as its own record has it."""
+    record = json.loads((LANGUAGE_MODEL / "training.json").read_text(encoding="utf-8"))
+    body = [[words, percent(record["told"][name])] for name, words in TOLD.items()]
+    return (
+        f"It has {record['parameters'] / 1e6:.1f} million parameters and has read "
+        f"{record['settings']['exposures']} texts on each landmark, those of the test too; it has "
+        "seen none. What names imply it knows, as a real model does of a language's names; single "
+        "facts it does not remember, so that to describe a landmark is easier here than to "
+        "remember it.\n\n" + table(["told rightly by the most probable answer", "%"], body)
+    )
 
 
 def probe_section(contents: Contents) -> str:
