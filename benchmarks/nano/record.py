@@ -89,7 +89,8 @@ class RunRecord(Record):
         questions_sha256: of the test's questions that it was asked.
         binding: hash of all that the result depends on (recipe, weights it began from, questions).
         model: fingerprint of the weights that were asked.
-        seconds: of training, answering and grading; of what was finished before a kill, none.
+        seconds: of training, and of answering with grading, in the process that wrote this; of what
+            it found finished, none (`spent` has that).
         manifest: of the training (`eeca_ref.training.manifest`). earlier: of a baseline, stage 1's.
     """
 
@@ -109,6 +110,14 @@ class RunRecord(Record):
     machine: Machine
     manifest: dict[str, Any]
     earlier: dict[str, Any] | None = None
+
+    @property
+    def spent(self) -> float:
+        """Seconds of its training's steps, by the manifests, and of answering: what was resumed is
+        in it, starting and loading are not. A row that asks another one's model: of answering."""
+        trained = [] if "+" in self.row else [self.manifest, self.earlier or {}]
+        steps = sum(each.get("totals", {}).get("seconds", 0.0) for each in trained)
+        return float(steps) + self.seconds.get("answer", 0.0)
 
     @property
     def started_from(self) -> str | None:

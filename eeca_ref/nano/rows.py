@@ -22,8 +22,8 @@ Row = dict[str, Any]
 CAPTION_PICTURES = 2
 """Views of a landmark that stage 1 captions."""
 NAMED_LANDMARKS = 600
-"""Landmarks that stage 2 names: a baseline has seen a few, as a real one has. On the validation set it
-then recognises 7 %, near the 9 % of the paper's; with 350 of them 2 %, with 150 nothing."""
+"""Landmarks that stage 2 names: a baseline has seen a few, as a real one has. On the validation set
+it then recognises 7 %, near the 9 % of the paper's; with 350 of them 2 %, with 150 nothing."""
 NAMED_PICTURES = 2
 ASKED_LANDMARKS = 600
 FACTS_ASKED = 3

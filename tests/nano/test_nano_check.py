@@ -99,3 +99,12 @@ def test_records_are_read_as_they_were_written(tmp_path: Path) -> None:
     (tmp_path / "west-seed2-c.json").write_text('{"row": 1}')
     with pytest.raises(ValueError, match="row"):
         read_records(tmp_path)
+
+
+def test_time_spent_counts_what_an_earlier_process_did() -> None:
+    steps = {"totals": {"seconds": 100.0}}
+    given = _record("baseline", "KU").model_copy(
+        update={"manifest": steps, "earlier": steps, "seconds": {"train": 0.1, "answer": 20.0}}
+    )
+    assert given.spent == 220
+    assert given.model_copy(update={"row": "baseline+entities"}).spent == 20

@@ -175,7 +175,7 @@ def machines_section(records: Sequence[RunRecord]) -> str:
         number[key] = str(k)
         dates = sorted({record.machine.date for record in members})
         when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
-        hours = sum(sum(record.seconds.values()) for record in members) / 3600
+        hours = sum(record.spent for record in members) / 3600
         body.append([str(k), *key[:-1], when, str(len(members)), f"{hours:.1f}", key[-1]])
     header = [
         "machine", "processor", "device", "threads of a run", "date", "runs", "hours", "versions",
@@ -209,8 +209,10 @@ def _listing(records: Sequence[RunRecord], number: dict[tuple[str, ...], str]) -
         seeds = "; ".join(
             f"{', '.join(machines[k])} on machine {k}" for k in sorted(machines, key=int)
         )
-        seconds = sum(sum(each.seconds.values()) for each in members) / len(members)
+        seconds = sum(each.spent for each in members) / len(members)
         body.append([f"{encoder}: {name}", members[0].subset or "", seeds, f"{seconds:.0f}"])
     return table(
-        ["encoder: row", "subset", "seeds", "seconds each"], body, text=["subset", "seeds"]
+        ["encoder: row", "subset", "seeds", "seconds at work"],
+        body,
+        text=["subset", "seeds"],
     )
