@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from benchmarks.nano.report.claims import MIN_SEEDS
 from benchmarks.nano.report.page_knowledge import draw_study
 from benchmarks.nano.report.rows import Row, accuracy_over
 from benchmarks.nano.report.runs import BASELINE, Runs, Scope, recognised
@@ -60,9 +61,9 @@ def _curve(runs: Runs) -> Drawing:
     """
     scopes = list(TAUGHT)
     models = {
-        words: [_share(runs, name, scope) for scope in scopes]
+        _with_seeds(words, len(found)): [_share(runs, name, scope) for scope in scopes]
         for words, name in CURVE.items()
-        if runs.of(name)
+        if (found := runs.of(name))
     }
     return draw_group_accuracy(
         [(TAUGHT[scope], int(runs.scope(scope).sum())) for scope in scopes],
@@ -71,6 +72,11 @@ def _curve(runs: Runs) -> Drawing:
         over="how often the encoder was taught the parts of the name; test landmarks",
         name="knowledge-curve",
     )
+
+
+def _with_seeds(words: str, seeds: int) -> str:
+    """A model's name, with how many seeds it has where they are too few for a verdict."""
+    return words if seeds >= MIN_SEEDS else f"{words} ({seeds} seed{'s' if seeds > 1 else ''})"
 
 
 def _share(runs: Runs, name: str, scope: Scope) -> GroupShare | None:
