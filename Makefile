@@ -74,7 +74,7 @@ test: $(STAMP) $(LMMS_STAMP) $(INSPECT_STAMP) lint  ## lint, types and all tests
 	$(BIN)/python -m pytest
 	$(INSPECT_BIN)/python -m pytest $(INSPECT_TESTS)
 
-lint: $(STAMP)  ## ruff (lint and format) and mypy --strict over both packages
+lint: $(STAMP)  ## ruff (lint and format) and mypy --strict over both packages and the miniature
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -11,6 +11,7 @@ import datetime
 import hashlib
 import importlib.metadata
 import json
+import os
 import platform
 import shutil
 import time
@@ -215,7 +216,6 @@ def make_row(
     *,
     bindings: RowBindings,
     device: str | None,
-    threads: int,
 ) -> RunRecord:
     """Train (or take the baseline), ask, grade; what is kept of it."""
     from eeca_ref.training.origins import fingerprint
@@ -249,7 +249,7 @@ def make_row(
         binding=bindings.row,
         model=fingerprint(model / "model"),
         seconds={name: round(value, 1) for name, value in seconds.items()},
-        machine=machine(device, threads),
+        machine=machine(device),
         manifest=manifest_of(model),
         earlier=earlier,
     )
@@ -296,7 +296,16 @@ def manifest_of(run: Path) -> dict[str, Any]:
     return found
 
 
-def machine(device: str | None, threads: int) -> Machine:
+def use_one_thread() -> None:
+    """Of this process and of those it starts, so that two rows side by side take a core each and
+    numbers do not depend on how many cores there are."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def machine(device: str | None) -> Machine:
     """This machine, without its name."""
     import torch
 
@@ -304,7 +313,7 @@ def machine(device: str | None, threads: int) -> Machine:
     return Machine(
         architecture=platform.machine(),
         device=name,
-        threads=threads,
+        threads=torch.get_num_threads(),
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
         versions={
             "python": platform.python_version(),

@@ -25,6 +25,7 @@ from benchmarks.nano.making import (
     make_row,
     questions_of,
     row_bindings,
+    use_one_thread,
 )
 from benchmarks.nano.plan import BASELINE, HEADLINE, SEEDS, Row, rows, swapped
 from benchmarks.nano.record import (
@@ -209,17 +210,14 @@ def _one(
     place: Place, row: Row, seed: int, *, bindings: RowBindings, device: str | None
 ) -> RunRecord:
     """Runs in a worker process."""
-    import torch
-
-    threads = 1
-    torch.set_num_threads(threads)
+    use_one_thread()
     # The trainer and its libraries speak of every step: a row's own log has it.
     log = place.seed(seed) / "logs" / f"{row.name}.txt"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8") as handle:
         os.dup2(handle.fileno(), sys.stdout.fileno())
         os.dup2(handle.fileno(), sys.stderr.fileno())
-        return make_row(place, row, seed, bindings=bindings, device=device, threads=threads)
+        return make_row(place, row, seed, bindings=bindings, device=device)
 
 
 def _say(line: str) -> None:

@@ -77,8 +77,8 @@ class PatchTap:
 
     def __init__(self, visual: nn.Module) -> None:
         self.tokens: Tensor | None = None
-        blocks = visual.transformer.resblocks
-        blocks[-2].register_forward_hook(self._keep)
+        transformer: Any = visual.transformer
+        transformer.resblocks[-2].register_forward_hook(self._keep)
 
     def _keep(self, module: nn.Module, inputs: Any, output: Tensor) -> None:
         self.tokens = output
@@ -153,8 +153,8 @@ def train(args: argparse.Namespace) -> tuple[nn.Module, dict[str, Any], dict[str
         batch, order = np.array(order[: args.batch]), order[args.batch :]
         chosen = []
         for landmark_id in owner[batch]:
-            options, weights = texts[int(landmark_id)]
-            chosen.append(text_row[options[rng.choice(len(options), p=weights)]])
+            choices, shares = texts[int(landmark_id)]
+            chosen.append(text_row[choices[rng.choice(len(choices), p=shares)]])
         rows = torch.tensor(chosen)
         x = pixels(pictures[batch])
         x = torch.roll(x, (int(rng.integers(-2, 3)), int(rng.integers(-2, 3))), dims=(2, 3))

@@ -181,7 +181,7 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
             logits = model(input_ids=batch.clamp(min=0)[:, :-1]).logits
         loss = F.cross_entropy(logits.float().flatten(0, 1), target.flatten(), ignore_index=-1)
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()

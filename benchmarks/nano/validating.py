@@ -106,7 +106,7 @@ def validate(
         lm_loss=sum(each["lm_loss"] for each in steps[-LAST:]) / LAST if steps else None,
         clipped=sum(each["grad_norm"] > clip for each in steps) / len(steps) if steps else None,
         binding=binding,
-        machine=machine(device, 1),
+        machine=machine(device),
         manifest=manifest_of(model),
     )
     path = results / FOLDER / record.file
