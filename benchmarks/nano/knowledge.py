@@ -12,7 +12,6 @@ same build gives the same bytes.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,9 +29,11 @@ from benchmarks.nano.detection import (
     roc_at,
 )
 from benchmarks.nano.knowledge_facts import DEFINITIONS, Taught, budgets, softmax_of, taught
+from benchmarks.nano.making import SPLIT
 from benchmarks.nano.record import RESULTS
 from mgld.build.read import BuildView
 from mgld.evaluate.intervals import wilson
+from mgld.evaluate.questions import open_questions
 from mgld.figures import ScoredRecords, read_records
 from mgld.files import write_text_atomically
 from mgld.scoring import select
@@ -82,7 +83,7 @@ def study(
         "names": pool.records.names,
         "pool": len(pool.inside),
         "test": int(pool.records.test.sum()),
-        "scores_sha256": _sha256(pool),
+        "questions_sha256": _questions(view),
         "sizes": sizes,
         "definitions": {},
     }
@@ -205,12 +206,10 @@ def _purest(precision: dict[str, dict[str, Any]], size: str) -> dict[str, list[s
     }
 
 
-def _sha256(pool: Pool) -> str:
-    """Of the scores as the build has them."""
-    digest = hashlib.sha256(pool.records.landmark_id[pool.inside].tobytes())
-    for name in ("rsr", "sim", "margin"):
-        digest.update(np.ascontiguousarray(pool.scores[name]).tobytes())
-    return digest.hexdigest()
+def _questions(view: BuildView) -> str:
+    """Of the build's test questions, as runs record it: the same build, the same encoder."""
+    questions = open_questions(str(view.root), config="eval", split=SPLIT)
+    return questions.identity.questions_sha256
 
 
 def _rounded(value: Any) -> Any:

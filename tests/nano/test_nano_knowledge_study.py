@@ -10,9 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.nano.knowledge import FALSE_RATES, RULES, SCORES, study, write_study
+from benchmarks.nano.knowledge import (
+    FALSE_RATES,
+    KNOWLEDGE_FILE,
+    RULES,
+    SCORES,
+    study,
+    write_study,
+)
 from benchmarks.nano.knowledge_facts import PAPER_SIZES, budgets, counted_anew, softmax_of, taught
-from benchmarks.nano.report.page_knowledge import draw_study, render_study
+from benchmarks.nano.record import Questions
+from benchmarks.nano.report.page_knowledge import draw_study, read_study, render_study
 from benchmarks.nano.report.write import write_report
 from eeca_ref.recipes.composing import compose
 from mgld.build.read import BuildView
@@ -172,6 +180,14 @@ def test_page_and_figures(view: BuildView, tmp_path: Path) -> None:
     page = (tmp_path / "out" / "RESULTS.md").read_text()
     assert "figures/roc.svg" in page
     assert (tmp_path / "out" / "figures" / "precision-at-k.png").is_file()
+
+
+def test_a_study_of_another_build_than_the_runs_is_refused(view: BuildView, tmp_path: Path) -> None:
+    found = write_study(view, tmp_path / KNOWLEDGE_FILE, sizes=SIZES)
+    mine = Questions(sha256={"west": found["questions_sha256"]}, names=1, landmarks={})
+    assert read_study(tmp_path, mine) == found
+    with pytest.raises(ValueError, match="another build than the runs: make it anew"):
+        read_study(tmp_path, mine.model_copy(update={"sha256": {"west": "0" * 64}}))
 
 
 def test_photographs_are_refused(view: BuildView, monkeypatch: pytest.MonkeyPatch) -> None:

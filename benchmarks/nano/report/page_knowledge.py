@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.nano.knowledge import KNOWLEDGE_FILE, RULES, SCORES
+from benchmarks.nano.record import Questions
 from benchmarks.nano.report.rows import Row
 from benchmarks.nano.report.words import NOT_RUN, details, mean_of, percent, table
 from mgld.figures import Drawing
@@ -37,14 +38,23 @@ TITLES: Final = {
 }
 
 
-def read_study(folder: Path) -> dict[str, Any] | None:
-    """What `benchmarks.nano.knowledge` wrote; None where it has not."""
+def read_study(folder: Path, questions: Questions | None = None) -> dict[str, Any] | None:
+    """What `benchmarks.nano.knowledge` wrote; None where it has not.
+
+    ValueError: it is of another build than the runs whose `questions` these are.
+    """
     import json
 
     path = folder / KNOWLEDGE_FILE
     if not path.is_file():
         return None
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    asked = questions.sha256.get(found["taught"]) if questions else None
+    if asked not in (None, found["questions_sha256"]):
+        raise ValueError(
+            f"{path} is of another build than the runs: make it anew "
+            "(python -m benchmarks.nano.knowledge out/nano/build)"
+        )
     return found
 
 

@@ -41,7 +41,7 @@ def write_report(
     tables = {number: table_rows(runs, number) for number in TABLES}
     points = {number: figure_rows(runs, number) for number in (5, 7)}
     conclusions = conclude(runs)
-    study = read_study(results)
+    study = read_study(results, runs.questions)
     pictures: dict[str, list[Picture]] = {}
     for figure, drawing in draw_all(runs, points, study):
         drawing.save(out.parent / FIGURES)
