@@ -20,7 +20,7 @@ DRAWN: Final = {
     "gldv2-tables": "Figure 8: tables of the source",
     "images-per-landmark": "Figure 9: images per landmark",
     "top-three": "One image of the three most similar",
-    "level-examples": "Figure 15: answers at each level",
+    "level-examples": "Figure 15: answers at each level (HDS-50k, seed 0)",
 }
 """Names of the files, in the order of the page."""
 
@@ -56,8 +56,8 @@ def data_section(measured: list[Measured], pictures: list[Picture]) -> str:
     if lacking:
         parts.append(
             f"Not drawn: {'; '.join(lacking)}. `mgld figures out/nano/build --out "
-            "benchmarks/nano/figures` draws those of the build, with the folder of a graded run in "
-            "its place Figure 15."
+            "benchmarks/nano/figures` draws those of the build; the same of "
+            "out/nano/seed0/answers/table1_hds_50k Figure 15."
         )
     return "\n\n".join(parts)
 
