@@ -86,11 +86,11 @@ def probe(names: tuple[str, ...], seed: int, device: str) -> None:
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 def validate(row: str, sets: tuple[str, ...], seed: int, device: str) -> None:
     """Train a row with settings of one's own and ask it the validation set alone."""
-    from benchmarks.nano.making import Place, use_one_thread
+    from benchmarks.nano.making import Place, settle
     from benchmarks.nano.report.page_sections import validation_line
     from benchmarks.nano.validating import validate as validate_row
 
-    use_one_thread()
+    settle(device)
     try:
         record = validate_row(Place(ROOT), _planned([row])[0], seed, sets, device=device)
     except (RuntimeError, ValueError) as error:

@@ -154,7 +154,9 @@ def train_one(
 ) -> Path:
     """Train a recipe; its folder. A finished one of the same binding is left as it is.
 
-    sets: settings of the recipe that are to be others, as `eeca train --set` takes them.
+    sets: settings of the recipe that are to be others, as `eeca train --set` takes them. What began
+    from another baseline than lies there now is made anew: the same settings give other weights on
+    another machine.
     """
     from eeca_ref.cli._quiet import quiet_transformers
     from eeca_ref.recipes import load_recipe
@@ -163,6 +165,8 @@ def train_one(
     from eeca_ref.training.run import train
 
     out = place.run(seed, name)
+    if name not in STAGES and not _began_from(out, place.run(seed, STAGES[-1]) / "model"):
+        shutil.rmtree(out)
     claim(out, binding)
     own = sets_of(place, seed, recipe.partition("/")[2])
     train(load_recipe(recipe, [*own, *sets]), out)
@@ -180,12 +184,16 @@ def ask(
     device: str | None,
     split: str = SPLIT,
 ) -> None:
-    """Have a trained model answer questions in `out`, and grade it by `rule`."""
+    """Have a trained model answer questions in `out`, and grade it by `rule`.
+
+    Answers of other weights that are there are removed.
+    """
+    from eeca_ref.training.origins import fingerprint
     from mgld.evaluate.answering import AnswerSettings, answer_questions
     from mgld.evaluate.grading import grade_run
     from mgld.evaluate.judges import load_judge
 
-    claim(out, binding)
+    claim(out, hash_of([binding, fingerprint(model / "model")]))
     settings = AnswerSettings(
         model=f"eeca:{model}",
         data=str(place.build),
@@ -285,6 +293,16 @@ def claim(folder: Path, binding: str) -> None:
     write_text_atomically(folder / BINDING_FILE, binding)
 
 
+def _began_from(run: Path, weights: Path) -> bool:
+    """Whether a training began from these weights, or has not begun."""
+    from eeca_ref.training.origins import fingerprint
+
+    if not (run / "manifest.json").is_file():
+        return True
+    began: str = manifest_of(run)["models"]["start"]["fingerprint"]
+    return began == fingerprint(weights)
+
+
 def _is_of(folder: Path, binding: str) -> bool:
     stamp = folder / BINDING_FILE
     return stamp.is_file() and stamp.read_text(encoding="utf-8") == binding
@@ -296,10 +314,13 @@ def manifest_of(run: Path) -> dict[str, Any]:
     return found
 
 
-def use_one_thread() -> None:
-    """Of this process and of those it starts, so that two rows side by side take a core each and
-    numbers do not depend on how many cores there are."""
+def settle(device: str | None) -> None:
+    """One thread for this process and those it starts, so that two rows side by side take a core
+    each and numbers do not depend on how many cores there are; and no GPU where none is asked for,
+    as the trainer takes one that it finds."""
     os.environ["OMP_NUM_THREADS"] = "1"
+    if device in (None, "cpu"):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
     import torch
 
     torch.set_num_threads(1)

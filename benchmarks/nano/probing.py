@@ -16,10 +16,11 @@ from benchmarks.nano.making import (
     Place,
     claim,
     decoding,
+    hash_of,
     questions_of,
     row_bindings,
 )
-from benchmarks.nano.plan import BASELINE, Row
+from benchmarks.nano.plan import Row
 from benchmarks.nano.record import RESULTS, ProbeRecord, write_record
 
 GROUPS: Final = {"VE-Known": ("often", "some"), "VE-Unknown": ("never",)}
@@ -43,11 +44,11 @@ def probe_row(
 
     questions = questions_of([place])
     bindings = row_bindings(place, row, seed, questions.sha256[place.half])
-    trained = STAGES[-1] if row.name == BASELINE else row.trained_as
+    trained = STAGES[-1] if row.recipe is None else row.trained_as
     if not place.holds(seed, trained, bindings.trained):
         raise RuntimeError(f"{row.name}, seed {seed}, is not there: run its table first")
     folder, model = place.seed(seed) / "probe" / row.name, place.run(seed, trained)
-    claim(folder, bindings.row)
+    claim(folder, hash_of([bindings.row, fingerprint(model / "model")]))
     settings = AnswerSettings(
         model=f"eeca:{model}",
         data=str(place.build),

@@ -78,7 +78,7 @@ class RunRecord(Record):
 
     Attributes:
         row: name of the experiment in `eeca_ref/recipes/experiments.yaml` ("table1_hds_25k"), or
-            "baseline" (stage 2), or "language_model".
+            "baseline" (stage 2).
         stands_for: all experiments that are this very training: rows of several tables are one run.
         seed: of the baseline it begins from, of its training and of its answers.
         encoder: the half that its vision encoder was taught.
@@ -120,10 +120,19 @@ class RunRecord(Record):
         return float(steps) + self.seconds.get("answer", 0.0)
 
     @property
-    def started_from(self) -> str | None:
-        """Fingerprint of the weights that the training began from, where it is in the manifest."""
+    def baseline(self) -> str | None:
+        """Fingerprint of the baseline's weights: of a row those that its training began from."""
+        if self.subset is None:
+            return self.model
         start: dict[str, Any] = self.manifest.get("models", {}).get("start") or {}
         return start.get("fingerprint")
+
+    @property
+    def processor(self) -> tuple[str, ...]:
+        """What computed it: rounding, and with that the numbers, differ from one to another."""
+        sessions = self.manifest.get("sessions", [])
+        devices = {device for session in sessions for device in session["devices"]}
+        return (self.machine.architecture, self.machine.device, *sorted(devices))
 
     @property
     def file(self) -> str:

@@ -25,7 +25,7 @@ from benchmarks.nano.making import (
     make_row,
     questions_of,
     row_bindings,
-    use_one_thread,
+    settle,
 )
 from benchmarks.nano.plan import BASELINE, HEADLINE, SEEDS, Row, rows, swapped
 from benchmarks.nano.record import (
@@ -109,20 +109,14 @@ def run_jobs(
         job: row_bindings(places[job.half], job.row, job.seed, questions.sha256[job.half])
         for job in every
     }
-    there = {(each.encoder, each.seed, each.row): each for each in read_records(results)}
-
-    def recorded(job: Job) -> bool:
-        record = there.get((job.half, job.seed, job.row.name))
-        return record is not None and record.binding == bindings[job].row
-
-    todo = [job for job in every if not recorded(job)]
+    todo = _not_recorded(every, bindings, results)
     _say(f"{len(every)} rows, {len(every) - len(todo)} of them recorded: {results}")
 
     def lies_there(job: Job) -> bool:
         return places[job.half].holds(job.seed, STAGES[-1], bindings[job].baseline)
 
     # Rows begin from their seed's baseline: where it is recorded, but was made elsewhere, it is
-    # made again.
+    # made again, and with it the rows that began from the other one.
     seeds = {(job.half, job.seed) for job in todo}
     baselines = [
         job
@@ -130,11 +124,28 @@ def run_jobs(
         if job.row.name == BASELINE
         and (job in todo or ((job.half, job.seed) in seeds and not lies_there(job)))
     ]
-    others = [job for job in todo if job.row.name != BASELINE]
-    for some in (baselines, others):
-        _make(some, places, bindings, device=device, workers=workers, results=results)
+    _make(baselines, places, bindings, device=device, workers=workers, results=results)
+    others = _not_recorded(every, bindings, results)
+    _make(others, places, bindings, device=device, workers=workers, results=results)
     mine = {(job.half, job.seed, job.row.name) for job in every}
     return [each for each in read_records(results) if (each.encoder, each.seed, each.row) in mine]
+
+
+def _not_recorded(
+    every: Sequence[Job], bindings: dict[Job, RowBindings], results: Path
+) -> list[Job]:
+    """Those of which no record says what they would be made of now, down to the baseline's weights
+    that are recorded."""
+    there = {(each.encoder, each.seed, each.row): each for each in read_records(results)}
+
+    def recorded(job: Job) -> bool:
+        record = there.get((job.half, job.seed, job.row.name))
+        baseline = there.get((job.half, job.seed, BASELINE))
+        if record is None or baseline is None or record.binding != bindings[job].row:
+            return False
+        return record.baseline == baseline.model
+
+    return [job for job in every if not recorded(job)]
 
 
 def _encoder(half: Half) -> str:
@@ -210,7 +221,7 @@ def _one(
     place: Place, row: Row, seed: int, *, bindings: RowBindings, device: str | None
 ) -> RunRecord:
     """Runs in a worker process."""
-    use_one_thread()
+    settle(device)
     # The trainer and its libraries speak of every step: a row's own log has it.
     log = place.seed(seed) / "logs" / f"{row.name}.txt"
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ def _record(row: str, levels: str, *, seed: int = 0) -> RunRecord:
         seed=seed,
         subset=None,
         levels=levels,
-        said="0" * len(levels),
+        said="".join("5" if each in "SK" else "0" for each in levels),
         exact="0" * len(levels),
         questions_sha256="q",
         binding="b",
@@ -34,12 +34,17 @@ def _record(row: str, levels: str, *, seed: int = 0) -> RunRecord:
 def test_the_same_levels_agree_and_are_counted() -> None:
     line, fits = compare(_record("a", "SKWU" * 25), _record("a", "SKWU" * 25))
     assert fits
-    assert "50.00% recorded" in line and "100 of 100 levels are the same; p 1" in line
+    assert "50.00% recorded" in line and "100 of 100 levels are the same, and every" in line
 
 
 def test_a_level_within_what_is_recognised_is_no_change_of_accuracy() -> None:
-    line, fits = compare(_record("a", "S" * 50), _record("a", "K" * 50))
-    assert fits and "0 of 50 levels are the same; p 1" in line
+    other = _record("a", "K" * 50).model_copy(update={"said": "1" * 50})
+    line, fits = compare(_record("a", "S" * 50), other)
+    assert fits and "0 of 50 levels are the same" in line and "; p 1" in line
+    assert "is this another one of its name?" in line
+    gpu = other.machine.model_copy(update={"device": "NVIDIA H200"})
+    line, fits = compare(_record("a", "S" * 50), other.model_copy(update={"machine": gpu}))
+    assert fits and "another machine" in line and "of its name" not in line
 
 
 def test_more_than_chance_is_told() -> None:
@@ -79,7 +84,8 @@ def test_every_row_must_be_recorded(
     monkeypatch.setattr(check_module, "run_jobs", lambda *args, **kwargs: made)
     (tmp_path / "check" / "seed0").mkdir(parents=True)
     assert check(tmp_path, stored=tmp_path) is (lacking is None)
-    assert not (tmp_path / "check").exists()  # the next one begins anew
+    # What agrees is removed, so that the next call begins anew; what does not is there to look at.
+    assert (tmp_path / "check").exists() is (lacking is not None)
     said = capsys.readouterr().out
     assert said.count("20 of 20 levels are the same") == 3 - (lacking is not None)
     assert ("nothing to compare with" in said) is (lacking is not None)

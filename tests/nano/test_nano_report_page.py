@@ -177,13 +177,15 @@ def test_gain_is_over_the_own_seeds_baseline(tmp_path: Path) -> None:
         write_record(record("baseline", seed, levels(before, seed=seed, name="")), tmp_path)
         given = levels(before + 0.05, seed=seed, name="")
         write_record(record("table1_brs_25k", seed, given), tmp_path)
-    write_record(record("table1_brs_25k", 3, "S" * LANDMARKS), tmp_path)  # has no baseline
     (row, *_) = table_rows(read_runs(tmp_path), 1)
-    assert row.seeds == [0, 1, 2, 3]
+    assert row.seeds == [0, 1, 2]
     assert row.gain is not None
     assert row.gain.points.by_seed == pytest.approx([0.05] * 3)
     assert row.gain.relative is not None
     assert row.gain.relative.effect == pytest.approx(0.25)
+    write_record(record("table1_brs_25k", 3, "S" * LANDMARKS), tmp_path)
+    with pytest.raises(ValueError, match="not recorded"):
+        read_runs(tmp_path)
 
 
 def test_remarks_of_a_person(tmp_path: Path) -> None:

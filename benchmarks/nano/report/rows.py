@@ -22,7 +22,7 @@ KNOWLEDGE: Final[tuple[Scope, ...]] = ("known", "rare", "unknown")
 
 
 class Gain(Record):
-    """Over the seeds that have both the row and their own baseline.
+    """Over each seed's own baseline.
 
     points: difference of the accuracies. relative: the same over the mean baseline, as Table 1 has
     it, its interval by linearisation of the ratio, not by seed; None where the baseline recognises
@@ -170,9 +170,8 @@ def accuracy_over(
 def _pairs(
     runs: Runs, found: dict[int, RunRecord], encoder: Half, scope: Scope
 ) -> tuple[list[int], NDArray[np.float64], NDArray[np.float64], list[Hashable]]:
-    """Seeds with a baseline of their own, and row and baseline on a scope: float64 [S, l]."""
-    baselines = runs.of(BASELINE, encoder)
-    seeds = [seed for seed in found if seed in baselines]
+    """The seeds, and row and baseline on a scope: float64 [S, l]."""
+    baselines, seeds = runs.of(BASELINE, encoder), list(found)
     inside = np.flatnonzero(runs.scope(scope, encoder))
     empty = np.empty((0, len(inside)))
     rows = [recognised(found[seed])[inside] for seed in seeds]

@@ -138,11 +138,8 @@ def read_runs(folder: Path) -> Runs:
 def _require_own_baseline(folder: Path, records: list[RunRecord]) -> None:
     models = {(each.encoder, each.seed): each.model for each in records if each.row == BASELINE}
     for record in records:
-        baseline = models.get((record.encoder, record.seed))
-        if record.subset is None or baseline is None:
-            continue
-        if record.started_from != baseline:
+        if record.baseline != models.get((record.encoder, record.seed)):
             raise ValueError(
-                f"{folder / record.file} began from other weights than its seed's baseline has: "
-                "make it anew (python -m benchmarks.nano run)"
+                f"{folder / record.file} began from other weights than its seed's baseline has, or "
+                "that is not recorded: python -m benchmarks.nano run makes it anew"
             )
