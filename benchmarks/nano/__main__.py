@@ -85,7 +85,7 @@ def probe(names: tuple[str, ...], seed: int, device: str) -> None:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 def validate(row: str, sets: tuple[str, ...], seed: int, device: str) -> None:
-    """Train a row with settings of one's own and ask it the validation set alone."""
+    """Train a row with settings of one's own, and say what it knows of the validation set."""
     from benchmarks.nano.making import Place, settle
     from benchmarks.nano.report.page_sections import validation_line
     from benchmarks.nano.validating import validate as validate_row

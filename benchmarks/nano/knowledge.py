@@ -30,9 +30,10 @@ from benchmarks.nano.detection import (
 )
 from benchmarks.nano.knowledge_facts import DEFINITIONS, Taught, budgets, softmax_of, taught
 from benchmarks.nano.making import SPLIT
-from benchmarks.nano.record import RESULTS
+from benchmarks.nano.record import RESULTS, rounded
 from mgld.build.read import BuildView
 from mgld.evaluate.intervals import wilson
+from mgld.evaluate.paired import sign_flip_p
 from mgld.evaluate.questions import open_questions
 from mgld.figures import ScoredRecords, read_records
 from mgld.files import write_text_atomically
@@ -40,6 +41,8 @@ from mgld.scoring import select
 from mgld.world.lexicon import Half
 
 KNOWLEDGE_FILE: Final = "knowledge.json"
+ALPHA: Final = 0.05
+"""What the exact sign test calls different."""
 SCORES: Final = ("rsr", "sim", "margin", "entropy", "max_softmax")
 RULES: Final = (
     "hds", "hss", "lcs_complement", "margin", "entropy", "max_softmax", "brs", "lcs",
@@ -47,7 +50,6 @@ RULES: Final = (
 SHOWN: Final = ("ever", "known", "often")
 """Definitions with curves and purities, besides areas."""
 FALSE_RATES: Final = np.unique(np.concatenate([np.linspace(0, 0.1, 21), np.linspace(0.1, 1, 46)]))
-DIGITS: Final = 6
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,8 @@ def study(
                     else {}
                 ),
             }
-    rounded: dict[str, Any] = _rounded(found)
-    return rounded
+    result: dict[str, Any] = rounded(found)
+    return result
 
 
 def _pool(view: BuildView, half: Half) -> Pool:
@@ -187,21 +189,29 @@ def _selection(
         "chance": float(positive.mean()),
         "best_possible": {str(size): min(1.0, int(positive.sum()) / size) for size in sizes},
         "precision": precision,
-        "purest": {str(size): _purest(precision, str(size)) for size in sizes},
+        "purest": {str(size): _purest(orders, positive, size) for size in sizes},
         "along": {"sizes": steps}
         | {rule: [float(found[k - 1]) / k for k in steps] for rule, found in hits.items()},
     }
 
 
-def _purest(precision: dict[str, dict[str, Any]], size: str) -> dict[str, list[str]]:
-    """The rules that are highest, and those whose interval still reaches as high."""
-    best = max(each[size]["precision"] for each in precision.values())
+def _purest(
+    orders: dict[str, NDArray[np.int64]], positive: Bools, size: int
+) -> dict[str, list[str]]:
+    """The rules that are highest, and those that the exact sign test does not tell from the first
+    of them, over the records that one of the two chose and the other did not."""
+    taught = {rule: np.zeros(len(positive), dtype=np.int64) for rule in RULES}
+    for rule, mine in taught.items():
+        mine[orders[rule][:size]] = positive[orders[rule][:size]]
+    count = {rule: int(mine.sum()) for rule, mine in taught.items()}
+    highest = [rule for rule in RULES if count[rule] == max(count.values())]
+    rows = np.arange(len(positive))
     return {
-        "highest": [rule for rule in RULES if precision[rule][size]["precision"] == best],
+        "highest": highest,
         "not_told_apart": [
             rule
             for rule in RULES
-            if precision[rule][size]["precision"] < best <= precision[rule][size]["high"]
+            if rule not in highest and sign_flip_p(taught[rule] - taught[highest[0]], rows) >= ALPHA
         ],
     }
 
@@ -210,14 +220,6 @@ def _questions(view: BuildView) -> str:
     """Of the build's test questions, as runs record it: the same build, the same encoder."""
     questions = open_questions(str(view.root), config="eval", split=SPLIT)
     return questions.identity.questions_sha256
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, float):
-        return round(value, DIGITS) + 0.0
-    if isinstance(value, dict):
-        return {key: _rounded(each) for key, each in value.items()}
-    return [_rounded(each) for each in value] if isinstance(value, list) else value
 
 
 def write_study(

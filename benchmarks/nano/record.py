@@ -25,6 +25,8 @@ LETTERS: dict[str, State] = {
     "U": "unknown",
     "-": "unscored",
 }
+DIGITS = 6
+"""Of numbers in JSON: the last bits of a sum may differ from machine to machine."""
 
 
 class TestLandmark(Record):
@@ -128,6 +130,17 @@ class RunRecord(Record):
         return start.get("fingerprint")
 
     @property
+    def commits(self) -> set[str]:
+        """Of this project's code, from which it was trained; with a + where files differed."""
+        sessions = [
+            session
+            for manifest in (self.manifest, self.earlier or {})
+            for session in manifest.get("sessions", [])
+        ]
+        codes = [session["code"] for session in sessions if session["code"]["commit"]]
+        return {code["commit"][:8] + ("+" if code["dirty"] else "") for code in codes}
+
+    @property
     def processor(self) -> tuple[str, ...]:
         """What computed it: rounding, and with that the numbers, differ from one to another."""
         sessions = self.manifest.get("sessions", [])
@@ -186,3 +199,14 @@ def read_probes(folder: Path = RESULTS) -> list[ProbeRecord]:
 def read_questions(folder: Path = RESULTS) -> Questions:
     """The test set. FileNotFoundError: no run has written it yet."""
     return Questions.model_validate_json((folder / QUESTIONS_FILE).read_text(encoding="utf-8"))
+
+
+def rounded(value: Any) -> Any:
+    """Floats of JSON to `DIGITS`, never -0.0."""
+    if isinstance(value, float):
+        return round(value, DIGITS) + 0.0
+    if isinstance(value, dict):
+        return {key: rounded(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(each) for each in value]
+    return value

@@ -1,7 +1,8 @@
 """A row with settings of one's own, on the validation set: how the settings were chosen.
 
 The validation set is the second half of the build's test records, of which no row of the tables is
-ever asked.
+ever asked. The build has no split of it alone, so that both halves are asked; of the first nothing
+is kept or shown.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from benchmarks.nano.making import (
     train_one,
 )
 from benchmarks.nano.plan import Row
-from benchmarks.nano.record import RESULTS, Machine
+from benchmarks.nano.record import RESULTS, Machine, Questions
 from mgld.files import write_text_atomically
 from mgld.schema import Record
 from mgld.world.lexicon import Half
@@ -47,6 +48,8 @@ class ValidationRecord(Record):
         levels: as in `RunRecord`, of the validation set.
         lm_loss: mean L_g of the last steps; clipped: share of steps whose gradient was clipped.
             Both None for a baseline.
+        questions_sha256: of the test's questions, which says of which build it is. binding: hash of
+            all that it was made of.
     """
 
     row: str
@@ -56,6 +59,7 @@ class ValidationRecord(Record):
     levels: str = Field(pattern=r"^[SKWU-]*$")
     lm_loss: float | None
     clipped: float | None
+    questions_sha256: str
     binding: str
     machine: Machine
     manifest: dict[str, Any]
@@ -105,7 +109,8 @@ def validate(
         levels=levels,
         lm_loss=sum(each["lm_loss"] for each in steps[-LAST:]) / LAST if steps else None,
         clipped=sum(each["grad_norm"] > clip for each in steps) / len(steps) if steps else None,
-        binding=binding,
+        questions_sha256=bindings.questions,
+        binding=hash_of([bindings.row, sets]),
         machine=machine(device),
         manifest=manifest_of(model),
     )
@@ -115,12 +120,23 @@ def validate(
     return record
 
 
-def read_validation(results: Path = RESULTS) -> list[ValidationRecord]:
-    """All of a results' folder, by row and file. ValueError: a file that is none."""
-    return [
-        ValidationRecord.model_validate_json(path.read_text(encoding="utf-8"))
-        for path in sorted((results / FOLDER).glob("*.json"))
-    ]
+def read_validation(
+    results: Path = RESULTS, questions: Questions | None = None
+) -> list[ValidationRecord]:
+    """All of a results' folder, by row and file.
+
+    ValueError: a file that is none, or is of another build than the runs whose `questions` these
+    are.
+    """
+    found = []
+    for path in sorted((results / FOLDER).glob("*.json")):
+        record = ValidationRecord.model_validate_json(path.read_text(encoding="utf-8"))
+        if questions and record.questions_sha256 != questions.sha256.get(record.encoder):
+            raise ValueError(
+                f"{path} is of another build than the runs: make it anew, or remove it"
+            )
+        found.append(record)
+    return found
 
 
 def _steps(run: Path) -> list[dict[str, Any]]:

@@ -66,9 +66,15 @@ def test_data_size_has_the_mean_of_each_selection_and_size():
 def test_a_gain_is_over_the_baseline_of_the_same_seed():
     rows = draw_data_size(*columns(RUNS), baseline=BASELINE).data.to_pylist()
     hds = next(row for row in rows if (row["selection"], row["size"]) == ("hds", 300))
-    # seed 2 has a baseline of 0: no gain
-    assert hds["gain_seeds"] == 2
-    assert hds["gain"] == pytest.approx((0.16 / 0.08 - 1 + 0.15 / 0.10 - 1) / 2)
+    # seed 2 has a baseline of 0, and counts: means are compared, not ratios
+    assert hds["gain_seeds"] == 3
+    assert hds["gain"] == pytest.approx((0.16 + 0.15 + 0.19) / (0.08 + 0.10) - 1)
+    assert hds["gain_low"] < hds["gain"] < hds["gain_high"]
+    one = draw_data_size(*columns(RUNS), baseline={0: 0.08}).data.to_pylist()
+    row = next(each for each in one if (each["selection"], each["size"]) == ("hds", 300))
+    assert (row["gain_seeds"], row["gain"]) == (1, pytest.approx(0.16 / 0.08 - 1))
+    none = draw_data_size(*columns(RUNS), baseline={2: 0.0}).data.to_pylist()
+    assert all(row["gain"] is None for row in none)
     assert rows[0]["selection"] == "baseline"
     assert rows[0]["gain"] is None
 

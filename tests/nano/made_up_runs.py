@@ -96,9 +96,9 @@ def write_all(
     folder: Path, accuracy: dict[str, float], *, seeds: range = range(5), luck: float = 0.3,
     landmarks: int = LANDMARKS, encoder: Half = "west", known_only: Half | None = None,
 ) -> None:  # fmt: skip
-    """A record of each row and seed, with the accuracy that it is to have."""
+    """A record of each row and seed, with the accuracy that it is to have, and of the baseline."""
     write_questions(folder, landmarks)
-    for row, share in accuracy.items():
+    for row, share in ({"baseline": 0.1} | accuracy).items():
         for seed in seeds:
             given = levels(
                 share, seed=seed, name=row, luck=luck, landmarks=landmarks, known_only=known_only

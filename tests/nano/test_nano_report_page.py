@@ -253,8 +253,10 @@ def test_figure_3_by_its_own_numbers(tmp_path: Path) -> None:
     column = np.ones(8)
     rows = [("hds", "within", 0.8), ("hss", "within", 0.7), ("hss", "silhouette", 0.7),
             ("lcs", "within", 0.8), ("lcs", "silhouette", 0.1)]  # fmt: skip
-    lines = ["subset,measure,value,same_categories_low,same_categories_high,same_categories_p"]
-    lines += [f"{subset},{measure},{value},0.6,0.75,0.01" for subset, measure, value in rows]
+    lines = [
+        "subset,measure,records,value,same_categories_low,same_categories_high,same_categories_p"
+    ]
+    lines += [f"{subset},{measure},900,{value},0.6,0.75,0.01" for subset, measure, value in rows]
     draw_images_per_landmark(column).save(tmp_path / "figures")
     (tmp_path / "figures" / "dispersion.csv").write_text("\n".join(lines) + "\n")
     page = report(tmp_path / "nowhere", tmp_path)

@@ -28,7 +28,13 @@ class Seen:
 SEEN: Final = (
     Seen("hds_dispersed", "HDS is dispersed within categories", "hds", "within", "above"),
     Seen("hss_compact", "HSS is compact within categories", "hss", "within", "below"),
-    Seen("hss_separated", "HSS separates categories well", "hss", "silhouette", "above"),
+    Seen(
+        "hss_separated",
+        "HSS separates categories better than chance",
+        "hss",
+        "silhouette",
+        "above",
+    ),
     Seen("lcs_alike", "LCS varies little within categories", "lcs", "within", "below"),
     Seen("lcs_blurred", "LCS blurs the borders of categories", "lcs", "silhouette", "below"),
 )
@@ -36,12 +42,13 @@ SEEN: Final = (
 
 class Measured(Record):
     """One of them, measured. low, high: the middle 95 % of random records of the same categories in
-    the same numbers; everything is None where the figure was not drawn.
+    the same numbers; records: of the subset. Everything is None where the figure was not drawn.
     """  # fmt: skip
 
     id: str
     says: str
     measure: str
+    records: int | None
     value: float | None
     low: float | None
     high: float | None
@@ -69,4 +76,5 @@ def _measured(seen: Seen, row: dict[str, str] | None) -> Measured:
         side = "above" if value > high else "below" if value < low else ""
         verdict = "reproduced" if side == seen.side else "not reproduced"
         verdict = verdict if side else "undecided in miniature"
-    return Measured(**named, value=value, low=low, high=high, p=p, verdict=verdict)
+    records = int(row["records"]) if row else None
+    return Measured(**named, records=records, value=value, low=low, high=high, p=p, verdict=verdict)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
 
+from benchmarks.nano.plan import BASELINE
 from benchmarks.nano.report.claims import MIN_SEEDS
 from benchmarks.nano.report.page_knowledge import draw_study
 from benchmarks.nano.report.rows import Row, accuracy_over
-from benchmarks.nano.report.runs import BASELINE, Runs, Scope, recognised
+from benchmarks.nano.report.runs import Runs, Scope, recognised
 from mgld.figures import Drawing
 from mgld.figures.data_size import draw_data_size
 from mgld.figures.group_accuracy import GroupShare, draw_group_accuracy
@@ -50,8 +52,9 @@ def draw_all(
     # One size alone has nothing to show against size.
     if len({row.subset for row in points[5] if row.seeds}) > 1:
         yield "5", _data_size(runs, points[5])
-    if any(row.seeds for row in points[7]):
-        yield "7", _robustness(points[7])
+    varied = _varied(points[7])
+    if varied:
+        yield "7", _robustness(varied)
 
 
 def _curve(runs: Runs) -> Drawing:
@@ -106,6 +109,13 @@ def _robustness(rows: list[Row]) -> Drawing:
         run += [(setting, float(value), *each) for each in _by_seed(row)]
     names, values, seeds, accuracies = zip(*run, strict=True)
     return draw_robustness(names, values, seeds, accuracies, defaults=DEFAULTS)
+
+
+def _varied(rows: list[Row]) -> list[Row]:
+    """Those that were run, of settings of which more than one value was."""
+    run = [row for row in rows if row.seeds]
+    settings = Counter(next(k for k in row.paper if k != "figure") for row in run)
+    return [row for row in run if settings[next(k for k in row.paper if k != "figure")] > 1]
 
 
 def _by_seed(row: Row) -> list[tuple[int, float]]:

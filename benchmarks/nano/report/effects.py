@@ -60,6 +60,11 @@ class Estimate(Record):
     df: float
     bootstrap: tuple[float, float] | None
 
+    @property
+    def nothing_differs(self) -> bool:
+        """Whether every value is 0: the interval is then the rule of three's."""
+        return self.effect == 0 and self.se_seeds**2 + self.se_landmarks**2 < SMALLEST
+
 
 def estimate(
     values: Floats,

@@ -78,7 +78,14 @@ def parts_table(conclusions: list[Conclusion]) -> str:
                     _word(each, part.verdict),
                 ]
             )
-    header = ["comparison", "paper, points", "here, points", "each seed", "p", "by itself"]
+    header = [
+        "comparison",
+        "paper, points",
+        "here, points",
+        "each seed",
+        "p, not adjusted",
+        "by itself",
+    ]
     return details("Each comparison", table(header, body, text=["by itself"]))
 
 

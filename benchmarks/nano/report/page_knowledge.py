@@ -31,6 +31,7 @@ RULE_WORDS: Final = {
     "brs": "BRS (random)",
     "lcs": "LCS",
 }
+TEST: Final = "exact sign test over the records that one of the two chose alone, 5 %"
 TITLES: Final = {
     "ever": "Taught at all",
     "known": "Taught sometimes or often",
@@ -100,9 +101,13 @@ def _summary(study: dict[str, Any]) -> str:
             continue
         best = max(SCORES, key=lambda name: areas[name]["auc"])
         words = f"- {title}: best found by {SCORE_WORDS[best]} ({areas[best]['auc']:.3f})"
-        if best != "rsr":
+        if best == "rsr":
+            next_best = max((n for n in SCORES if n != best), key=lambda name: areas[name]["auc"])
+            words += f", next {SCORE_WORDS[next_best]} ({areas[next_best]['auc']:.3f})"
+        else:
             over, low, high = (areas[best][key] for key in ("over_rsr", "over_low", "over_high"))
-            words += f", {over:+.3f} over RSR ({low:+.3f} to {high:+.3f})"
+            words += f", {over:+.3f} over RSR ({low:+.3f} to {high:+.3f}"
+            words += "): the two cannot be told apart" if low <= 0 <= high else ")"
         lines.append(words)
     return "\n".join(lines)
 
@@ -153,8 +158,8 @@ def _told_apart(study: dict[str, Any], found: dict[str, Any]) -> str:
         if near:
             words.append(f"{name}: {', '.join(RULE_WORDS[rule] for rule in near)}")
     if not words:
-        return "All others are told apart from it (their 95 % intervals stay below it)."
-    return f"Not told apart from it (its 95 % interval reaches as high): {'; '.join(words)}."
+        return f"All others are told apart from it ({TEST})."
+    return f"Not told apart from it ({TEST}): {'; '.join(words)}."
 
 
 def _accuracies(study: dict[str, Any], names: list[str], rows: list[Row]) -> str:

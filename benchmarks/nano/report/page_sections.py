@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from benchmarks.nano.plan import swapped
+from benchmarks.nano.plan import BASELINE, swapped
 from benchmarks.nano.record import RunRecord
 from benchmarks.nano.report.contents import Contents
 from benchmarks.nano.report.page_knowledge import render_study
 from benchmarks.nano.report.rows import accuracy_over
-from benchmarks.nano.report.runs import BASELINE, Runs
+from benchmarks.nano.report.runs import Runs
 from benchmarks.nano.report.words import details, mean_of, percent, table
 from benchmarks.nano.validating import ValidationRecord
 from eeca_ref.nano.parts import LANGUAGE_MODEL
 from eeca_ref.recipes.composing import compose, experiments
+from mgld.vision.resolve import nano_folder
 from mgld.world.lexicon import Half
 
-SWAPPED: Final = tuple(row.name for row in swapped())
+CODES: Final[dict[Half, tuple[str, ...]]] = {
+    "west": ("wall", "roof", "beacon"),
+    "east": ("forecourt", "foliage", "companion"),
+}
+"""Whose colours the syllables of a name stand for (`mgld.world.lexicon`)."""
+SWAP_ROWS: Final = tuple(row.name for row in swapped())
 """Rows that both encoders have, the baseline first."""
 
 
@@ -57,6 +64,35 @@ def tokens_line() -> str:
         f"One setting of EECA on {config.upper()} changed at a time. {', '.join(queries)} queries "
         f"stand for the paper's {', '.join(tokens)} high-resolution tokens; the paper prints no "
         "numbers, and the grid is ours. Whiskers are 95 % over seeds alone."
+    )
+
+
+def weights_line() -> str:
+    """The weights of L_e and L_h: the paper's, times what the preset makes of them."""
+    own, paper = (
+        compose(f"{preset}/table2_eeca")["model"]["settings"] for preset in ("nano", "paper")
+    )
+    times = paper["mu_e"] / own["mu_e"]
+    return (
+        f"Here mu_e is {own['mu_e']:.3f} and mu_h {own['mu_h']:.3f}, 1/{times:.0f} of the paper's "
+        f"{paper['mu_e']} and {paper['mu_h']}, which drown L_g in a model this small: see Settings."
+    )
+
+
+def probes_line() -> str:
+    """What a linear probe reads off the first encoder's patches, taught or not."""
+    measured = json.loads((nano_folder() / "measurements.json").read_text(encoding="utf-8"))
+    probes = measured["probes"]
+    read = {code: percent(each["accuracy"], 0) for code, each in probes.items()}
+    words = {
+        half: ", ".join(f"{code} {read[f'{code} colour']}" for code in codes)
+        for half, codes in CODES.items()
+    }
+    chance = [1 / probes[f"{code} colour"]["classes"] for code in CODES["east"]]
+    return (
+        "of colours that western names stand for, a linear probe of its patches reads "
+        f"{words['west']} %, of eastern ones {words['east']} % (by chance "
+        f"{percent(min(chance), 0)} to {percent(max(chance), 0)})."
     )
 
 
@@ -124,7 +160,7 @@ def swap_section(runs: Runs) -> str:
     halves: tuple[Half, ...] = ("west", "east")
     body = []
     for encoder in halves:
-        for name in SWAPPED:
+        for name in SWAP_ROWS:
             found = runs.of(name, encoder)
             selection, _, size = name.removeprefix("table1_").partition("_")
             words = name if name == BASELINE else f"{selection.upper()}-{size}"
@@ -184,8 +220,21 @@ def machines_section(records: Sequence[RunRecord]) -> str:
         [
             "## Runs and machines",
             table(header, body, text=["processor", "device", "versions"]),
+            _commits(records),
             details(f"All {len(records)} runs", _listing(records, number)),
         ]
+    )
+
+
+def _commits(records: Sequence[RunRecord]) -> str:
+    """From which code they were trained."""
+    found = Counter(commit for record in records for commit in record.commits)
+    if not found:
+        return "Of no commit: the code was no checkout."
+    words = ", ".join(f"{commit} ({found[commit]})" for commit in sorted(found))
+    return (
+        f"Commits of this project's code that trained them (how many runs): {words}. A + says that "
+        "tracked files differed from the commit."
     )
 
 

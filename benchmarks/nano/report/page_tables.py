@@ -52,6 +52,22 @@ def table_1(rows: list[Row]) -> str:
     return table(header, body)
 
 
+def on_unknown(runs: Runs, rows: list[Row]) -> str:
+    """A paragraph: the order of Table 1's larger subsets is that of the known half alone."""
+    larger = [row for row in rows if row.is_baseline or row.paper.get("size") == "50k"]
+    found = {name_of(row): each for row in larger if (each := row.by_knowledge.get("unknown"))}
+    if len(found) < len(larger):
+        return ""
+    unknown = int(runs.scope("unknown").sum())
+    order = sorted(found, key=lambda name: -found[name].effect)
+    words = ", ".join(f"{name} {percent(found[name].effect)}" for name in order)
+    return (
+        f"\n\nThe encoder was taught colours of {len(runs.landmarks()) - unknown} of the test "
+        f"landmarks. On the {unknown} others the order is another, near nothing: {words} %. Models "
+        "say the names that they were shown, and HDS and HSS show hardly any of the other half."
+    )
+
+
 def table_2(rows: list[Row]) -> str:
     """Entity prompts."""
     body = []

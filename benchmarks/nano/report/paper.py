@@ -16,10 +16,8 @@ from typing import cast
 from benchmarks.nano.report.runs import BASELINES
 from benchmarks.paper.cells import QUESTIONS, cells, whole_count
 from benchmarks.paper.tables import COUNTED, Tables, read_tables
-from eeca_ref.recipes.composing import Experiment, experiments
+from eeca_ref.recipes.composing import experiments
 from mgld.evaluate.intervals import wilson
-
-LEVELS_OF = COUNTED
 
 
 @dataclass(frozen=True)
@@ -115,8 +113,3 @@ def paper_effect(weights: Mapping[str, Fraction]) -> PaperEffect | None:
         below += (w * down) ** 2
         above += (w * up) ** 2
     return PaperEffect(effect, effect - math.sqrt(below), effect + math.sqrt(above))
-
-
-def sources() -> list[Experiment]:
-    """The experiments that are rows or points of the paper, in its order."""
-    return [each for each in experiments() if each.paper is not None]

@@ -8,9 +8,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.nano.plan import BASELINE
 from benchmarks.nano.record import LETTERS, RunRecord
 from benchmarks.nano.report.effects import Estimate, estimate, paired_p, share
-from benchmarks.nano.report.runs import BASELINE, BASELINES, Runs, Scope, exactly, recognised
+from benchmarks.nano.report.runs import BASELINES, Runs, Scope, exactly, recognised
 from eeca_ref.recipes.composing import Experiment, compose, experiments
 from mgld.evaluate.metrics import level_metrics
 from mgld.evaluate.paired import holm

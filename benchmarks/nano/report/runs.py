@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.nano.plan import BASELINE
 from benchmarks.nano.record import (
     LETTERS,
     QUESTIONS_FILE,
@@ -27,7 +28,6 @@ from mgld.world.lexicon import Half
 
 Scope = Literal["all", "known", "unknown", "rare", "some", "often", "west", "east"]
 KNOWN_TIERS = ("some", "often")
-BASELINE = "baseline"
 _RECOGNISED = [letter for letter, state in LETTERS.items() if state in RECOGNISED]
 
 

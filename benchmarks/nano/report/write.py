@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.nano.record import RESULTS
+from benchmarks.nano.record import RESULTS, rounded
 from benchmarks.nano.report.claims import MARGIN, RULES
 from benchmarks.nano.report.contents import Contents, Picture
 from benchmarks.nano.report.dispersion import read_dispersion
@@ -14,7 +14,7 @@ from benchmarks.nano.report.draw import draw_all
 from benchmarks.nano.report.page import render
 from benchmarks.nano.report.page_data import find_pictures
 from benchmarks.nano.report.page_knowledge import read_study
-from benchmarks.nano.report.page_sections import SWAPPED
+from benchmarks.nano.report.page_sections import SWAP_ROWS
 from benchmarks.nano.report.remarks import REMARKS, read_remarks
 from benchmarks.nano.report.rows import Row, figure_rows, named_rows, table_rows
 from benchmarks.nano.report.runs import Runs, read_runs
@@ -26,8 +26,6 @@ OUT = Path(__file__).parents[1] / "RESULTS.md"
 CONCLUSIONS = "conclusions.json"
 FIGURES = "figures"
 TABLES = (1, 2, 3, 4)
-DIGITS = 6
-"""Of numbers in JSON: the last bits of a sum may differ from machine to machine."""
 
 
 def write_report(
@@ -51,11 +49,11 @@ def write_report(
     pictures["data"] = find_pictures(figures)
     measured = read_dispersion(figures)
     texts = read_remarks(remarks)
-    tried = read_validation(results)
+    tried = read_validation(results, runs.questions)
     contents = Contents(runs, tables, points, conclusions, texts, pictures, measured, study, tried)
     write_text_atomically(out, render(contents))
     numbers = _numbers(runs, tables, points, conclusions)
-    numbers["figure3"] = _rounded([each.model_dump(mode="json") for each in measured])
+    numbers["figure3"] = rounded([each.model_dump(mode="json") for each in measured])
     text = json.dumps(numbers, indent=1, ensure_ascii=False, allow_nan=False)
     write_text_atomically(out.parent / CONCLUSIONS, text + "\n")
     return conclusions
@@ -81,17 +79,7 @@ def _numbers(
         "claims": [each.model_dump(mode="json") for each in conclusions],
         "tables": {f"table{number}": dumped(rows) for number, rows in tables.items()},
         "figures": {f"figure{number}": dumped(rows) for number, rows in points.items()},
-        "swap": {half: dumped(named_rows(runs, SWAPPED, half)) for half in ("west", "east")},
+        "swap": {half: dumped(named_rows(runs, SWAP_ROWS, half)) for half in ("west", "east")},
     }
-    rounded: dict[str, Any] = _rounded(found)
-    return rounded
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, float):
-        return round(value, DIGITS) + 0.0
-    if isinstance(value, dict):
-        return {key: _rounded(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(each) for each in value]
-    return value
+    result: dict[str, Any] = rounded(found)
+    return result
