@@ -153,6 +153,16 @@ def test_a_gap_is_not_narrowed_by_forgetting_what_is_known(tmp_path: Path) -> No
     assert found.verdict != "reproduced"
 
 
+def test_where_neither_recognises_any_there_is_nothing_to_tell(tmp_path: Path) -> None:
+    rows = {"table3_data": 0.2, "table3_l_h": 0.3}
+    write_all(tmp_path, rows, known_only="west")
+    found = concluded(tmp_path)
+    told = found["eeca_unknown_landmarks"]
+    assert told.verdict == "undecided in miniature"
+    assert "nothing to tell apart" in told.note and "2 points" not in told.note
+    assert found["eeca_over_data"].note == ""
+
+
 def test_swap_control(tmp_path: Path) -> None:
     hds, lcs = "table1_hds_50k", "table1_lcs_50k"
     write_all(tmp_path, {hds: 0.3}, known_only="west")

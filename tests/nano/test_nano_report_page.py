@@ -56,6 +56,10 @@ def test_first_the_two_tables_that_matter_and_the_conclusions(whole: tuple[Path,
     assert [title.split(":")[0] for title in titles[:3]] == ["Table 1", "Table 3", "Conclusions"]
     assert len(titles) == len(set(titles))
     assert "32 of 32 rows" in page
+    # Weights that are not the paper's are said where their rows are shown.
+    assert "mu_e is 0.114 and mu_h 0.068, 1/64 of the paper's 7.32" in section(page, "Table 3")
+    # And what Table 1's order is on the half that the encoder was not taught.
+    assert re.search(r"on the 300 others, which it was not: HDS-50k \d", section(page, "Table 1"))
 
 
 def test_numbers_of_table_1(whole: tuple[Path, Path]) -> None:

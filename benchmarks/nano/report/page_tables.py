@@ -53,7 +53,7 @@ def table_1(rows: list[Row]) -> str:
 
 
 def on_unknown(runs: Runs, rows: list[Row]) -> str:
-    """A paragraph: the order of Table 1's larger subsets is that of the known half alone."""
+    """A paragraph: what the larger subsets give on landmarks that the encoder was not taught."""
     larger = [row for row in rows if row.is_baseline or row.paper.get("size") == "50k"]
     found = {name_of(row): each for row in larger if (each := row.by_knowledge.get("unknown"))}
     if len(found) < len(larger):
@@ -62,9 +62,9 @@ def on_unknown(runs: Runs, rows: list[Row]) -> str:
     order = sorted(found, key=lambda name: -found[name].effect)
     words = ", ".join(f"{name} {percent(found[name].effect)}" for name in order)
     return (
-        f"\n\nThe encoder was taught colours of {len(runs.landmarks()) - unknown} of the test "
-        f"landmarks. On the {unknown} others the order is another, near nothing: {words} %. Models "
-        "say the names that they were shown, and HDS and HSS show hardly any of the other half."
+        f"\n\n{len(runs.landmarks()) - unknown} test landmarks have colours that the encoder "
+        f"was taught. Accuracy on the {unknown} others, which it was not: {words} %. Models say "
+        "names that they were shown, and HDS and HSS show hardly any of the other half."
     )
 
 

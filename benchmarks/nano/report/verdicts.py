@@ -163,7 +163,7 @@ def _note(shown: Sequence[PartResult], claim: Claim) -> str:
         notes.append(f"{len(run)} of {len(shown)} comparisons were run")
     if run and min(len(found.estimate.seeds) for found in run) < MIN_SEEDS:
         notes.append("fewer than three seeds: too little is known of another one's effect")
-    elif any(found.estimate.nothing_differs for found in run):
+    elif run and all(found.estimate.nothing_differs for found in run):
         notes.append("both recognise the same of these landmarks, or none: nothing to tell apart")
     elif claim.kind == "more" and run:
         ends = [(found.estimate.low, found.estimate.high) for found in run]
