@@ -126,6 +126,8 @@ def _head(contents: Contents) -> str:
         f"Baseline (before the landmark data): {mean_of(baseline)} % here, 8.68 % in the paper.",
         conclusions_page.headline(contents.conclusions),
     ]
+    if "summary" in contents.remarks:
+        lines.append(f"**In short:** {contents.remarks['summary']}")
     return "\n\n".join(lines)
 
 

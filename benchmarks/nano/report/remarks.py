@@ -9,8 +9,8 @@ import yaml
 from benchmarks.nano.report.claims import CLAIMS
 
 REMARKS = Path(__file__).parents[1] / "remarks.yaml"
-SECTIONS = ("figure3", "knowledge")
-"""Parts of the page that may have a remark, too."""
+SECTIONS = ("summary", "figure3", "knowledge")
+"""Parts of the page that may have a remark, too; the summary stands before the first table."""
 
 
 def read_remarks(path: Path = REMARKS) -> dict[str, str]:
