@@ -47,7 +47,7 @@ def contrast(runs: Runs, part: Part) -> Found | None:
     groups, signs = _groups(runs, part.over, part.encoder)
     clusters = runs.clusters(part.encoder)
     found = estimate(
-        values, seeds=seeds, clusters=clusters, groups=groups, signs=signs, key=part.label
+        values, seeds=seeds, clusters=clusters, groups=groups, signs=signs, bootstrap=True
     )
     if found is None:
         return None

@@ -10,8 +10,8 @@ V_seeds is the variance of the mean from the seeds' own effects, V_landmarks tha
 landmarks' means over seeds (in clusters: those of one name), and V_both that of what is left of
 each seed and landmark, which both of the others hold (two-way clustering: Cameron, Gelbach and
 Miller 2011, J. Bus. Econ. Stat. 29:238-249). The interval is Student's with Satterthwaite's degrees
-of freedom. In simulations with 600 landmarks and 5 seeds it covered 94 to 98 % whether seeds varied
-much or not at all; percentiles of a two-way bootstrap (seeds and landmarks drawn with replacement,
+of freedom. In simulations with 600 landmarks it covered 94 to 98 % with 5 seeds, whether those
+varied much or not at all, and 92 to 96 % with 3; percentiles of a two-way bootstrap (seeds and landmarks drawn with replacement,
 as a check in `bootstrap`) covered 99.8 % where they did not vary, as they count what is left three
 times, and 91 % where they varied much, as five seeds are few to draw from.
 """
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,13 +74,13 @@ def estimate(
     clusters: Sequence[Hashable],
     groups: NDArray[np.int64] | None = None,
     signs: Sequence[float] = (1.0,),
-    key: str | None = None,
+    bootstrap: bool = False,
 ) -> Estimate | None:
     """The mean of `values` [S, L] (nan: unscored), or a sum of the means of groups of landmarks.
 
     seeds: S of them. clusters: L. groups: int64 [L], which group a landmark is in, -1 for none;
-    None: all are in group 0. signs: of each group's mean in the sum. key: of the bootstrap's draws;
-    None: no bootstrap. None where a group has no scored landmark, or there are no seeds.
+    None: all are in group 0. signs: of each group's mean in the sum. bootstrap: make its
+    interval, too. None where a group has no scored landmark, or there are no seeds.
     """
     group = np.zeros(values.shape[1], dtype=np.int64) if groups is None else groups
     scored = ~np.isnan(values).any(axis=0) if len(values) else np.zeros(len(group), dtype=bool)
@@ -110,7 +111,7 @@ def estimate(
         se_seeds=math.sqrt(var_seeds),
         se_landmarks=math.sqrt(var_landmarks),
         df=df,
-        bootstrap=None if key is None else _bootstrap(v, members, signs, codes, key),
+        bootstrap=_bootstrap(v, members, signs, codes) if bootstrap else None,
     )
 
 
@@ -170,25 +171,34 @@ def _variances(
     return float(by_seed.mean()), (extra, var_landmarks), df
 
 
+@lru_cache(maxsize=8)
+def _resamples(seeds: int, clusters: int) -> tuple[Floats, Floats]:
+    """How often each seed and each cluster is drawn, float64 [RESAMPLES, seeds] and [RESAMPLES,
+    clusters]: the same for all effects of this shape."""
+    draw = generator(0, "nano-report", f"{seeds} seeds, {clusters} clusters")
+    of_seeds, of_clusters = (
+        draw.multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(np.float64)
+        for n in (seeds, clusters)
+    )
+    return of_seeds, of_clusters
+
+
 def _bootstrap(
     v: Floats,
     members: list[NDArray[np.bool_]],
     signs: Sequence[float],
     codes: NDArray[np.int64],
-    key: str,
 ) -> tuple[float, float]:
-    """Percentiles over keyed resamples of seeds and of clusters of landmarks."""
-    draw = generator(0, "nano-report", key)
+    """Percentiles over resamples of seeds and of clusters of landmarks."""
     clusters = int(codes.max()) + 1
-    of_seeds = draw.multinomial(len(v), np.full(len(v), 1 / len(v)), size=RESAMPLES) / len(v)
-    of_clusters = draw.multinomial(clusters, np.full(clusters, 1 / clusters), size=RESAMPLES)
+    of_seeds, of_clusters = _resamples(len(v), clusters)
     total = np.zeros(RESAMPLES)
     for member, sign in zip(members, signs, strict=True):
         inside = np.flatnonzero(member)
         sums = np.stack([np.bincount(codes[inside], row[inside], clusters) for row in v])
-        sizes = of_clusters @ np.bincount(codes[inside], minlength=clusters)
+        sizes = of_clusters @ np.bincount(codes[inside], minlength=clusters).astype(np.float64)
         means = (of_clusters @ sums.T) / np.maximum(sizes, 1)[:, None]
-        total += sign * np.sum(of_seeds * means, axis=1)
+        total += sign * np.sum(of_seeds / len(v) * means, axis=1)
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(total, [tail, 1 - tail])
     return float(low), float(high)
