@@ -11,9 +11,9 @@ landmarks' means over seeds (in clusters: those of one name), and V_both that of
 each seed and landmark, which both of the others hold (two-way clustering: Cameron, Gelbach and
 Miller 2011, J. Bus. Econ. Stat. 29:238-249). The interval is Student's with Satterthwaite's degrees
 of freedom. In simulations with 600 landmarks it covered 94 to 98 % with 5 seeds, whether those
-varied much or not at all, and 92 to 96 % with 3; percentiles of a two-way bootstrap (seeds and landmarks drawn with replacement,
-as a check in `bootstrap`) covered 99.8 % where they did not vary, as they count what is left three
-times, and 91 % where they varied much, as five seeds are few to draw from.
+varied much or not at all, and 92 to 96 % with 3. As a check, percentiles of a two-way bootstrap
+(`bootstrap`: seeds and landmarks drawn with replacement) covered 99.8 % where 5 seeds did not vary,
+as they count what is left three times, and 91 % where they varied much, as 5 are few to draw from.
 """
 
 from __future__ import annotations
