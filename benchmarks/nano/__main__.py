@@ -1,15 +1,18 @@
-"""The paper in miniature: `python -m benchmarks.nano run`, `probe`, `report` and `check`.
+"""The paper in miniature: made, asked, reported and checked.
 
     python -m benchmarks.nano run --table 1 --table 3 --seeds 5
     python -m benchmarks.nano probe
     python -m benchmarks.nano validate table2_eeca --set model.settings.mu_e=0.5
+    python -m benchmarks.nano figures
     python -m benchmarks.nano report
     python -m benchmarks.nano check        # make nano
 
 `run` makes rows that are not recorded yet in `benchmarks/nano/results`, from nothing if need be:
 world, build, parts and baselines are made in `out/nano` first. `report` writes `RESULTS.md` and its
-figures from the records. `probe` is the paper's Figure 1 as a rate. `check` makes one row of
-Table 1 and one of Table 3 again, with their baseline, and compares them with the recorded ones.
+figures from the records; `figures` draws those that need the build's pictures and vectors. `probe`
+is the paper's Figure 1 as a rate. `validate` tries settings on the validation set. `check` makes
+one row of Table 1 and one of Table 3 again, with their baseline, and compares them with the
+recorded ones.
 """
 
 from __future__ import annotations
@@ -96,6 +99,19 @@ def validate(row: str, sets: tuple[str, ...], seed: int, device: str) -> None:
     except (RuntimeError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     click.echo(" | ".join(validation_line(record)))
+
+
+@main.command()
+def figures() -> None:
+    """Draw what needs the build and the answers themselves, beside RESULTS.md."""
+    from benchmarks.nano.drawing import draw
+    from benchmarks.nano.making import Place
+
+    try:
+        for path in draw(Place(ROOT)):
+            click.echo(path)
+    except FileNotFoundError as error:
+        raise click.ClickException(f"{error}: run Table 1 first") from None
 
 
 @main.command()

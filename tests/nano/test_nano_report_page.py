@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from made_up_runs import LANDMARKS, every_row, levels, record, write_all, write_questions
 
 from benchmarks.nano.__main__ import main
+from benchmarks.nano.drawing import BUILD_FILE
 from benchmarks.nano.record import ProbeRecord, write_record
 from benchmarks.nano.report.dispersion import SEEN, read_dispersion
 from benchmarks.nano.report.rows import table_rows
@@ -281,6 +282,18 @@ def test_figure_3_by_its_own_numbers(tmp_path: Path) -> None:
 def test_figure_3_was_not_drawn(tmp_path: Path) -> None:
     assert {each.verdict for each in read_dispersion(tmp_path)} == {"not run"}
     assert "Not drawn: Figure 3" in report(tmp_path / "nowhere", tmp_path)
+
+
+def test_figures_of_another_build_than_the_runs_are_refused(tmp_path: Path) -> None:
+    write_questions(tmp_path / "results")
+    (tmp_path / "figures").mkdir()
+    for of, fits in (("0" * 64, True), ("f" * 64, False)):
+        (tmp_path / "figures" / BUILD_FILE).write_text(json.dumps({"questions_sha256": of}))
+        if fits:
+            report(tmp_path / "results", tmp_path)
+            continue
+        with pytest.raises(ValueError, match="draw them anew"):
+            report(tmp_path / "results", tmp_path)
 
 
 def test_every_measure_of_figure_3_is_measured() -> None:

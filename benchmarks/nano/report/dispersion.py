@@ -10,9 +10,6 @@ from typing import Final, Literal
 from benchmarks.nano.report.verdicts import Verdict
 from mgld.schema import Record
 
-DISPERSION: Final = "dispersion"
-"""Name of the figure's files, as `mgld figures` writes them."""
-
 
 @dataclass(frozen=True)
 class Seen:
@@ -59,7 +56,7 @@ class Measured(Record):
 def read_dispersion(figures: Path) -> list[Measured]:
     """Figure 3's claims by the figure's own data, `figures/dispersion.csv`."""
     rows: dict[tuple[str, str], dict[str, str]] = {}
-    path = figures / f"{DISPERSION}.csv"
+    path = figures / "dispersion.csv"
     if path.is_file():
         with path.open(encoding="utf-8", newline="") as handle:
             rows = {(row["subset"], row["measure"]): row for row in csv.DictReader(handle)}

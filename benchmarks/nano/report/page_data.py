@@ -1,28 +1,14 @@
-"""The figures of the build and of its answers, which `mgld figures` draws, and Figure 3's claims.
-
-They need the build itself, so they are drawn there and found here, in the page's own `figures`.
-"""
+"""The figures of the build and of its answers, which `drawing` has drawn, and Figure 3's claims."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 from xml.etree import ElementTree
 
+from benchmarks.nano.drawing import DRAWN
 from benchmarks.nano.report.contents import Picture
-from benchmarks.nano.report.dispersion import DISPERSION, Measured
+from benchmarks.nano.report.dispersion import Measured
 from benchmarks.nano.report.words import table
-
-DRAWN: Final = {
-    "tsne": "Figure 3: image vectors of the subsets",
-    DISPERSION: "Figure 3, measured",
-    "categories": "Figure 4: categories in each subset",
-    "gldv2-tables": "Figure 8: tables of the source",
-    "images-per-landmark": "Figure 9: images per landmark",
-    "top-three": "One image of the three most similar",
-    "level-examples": "Figure 15: answers at each level (HDS-50k, seed 0)",
-}
-"""Names of the files, in the order of the page."""
 
 
 def find_pictures(figures: Path) -> list[Picture]:
@@ -56,9 +42,8 @@ def data_section(measured: list[Measured], pictures: list[Picture]) -> str:
     ]
     if lacking:
         parts.append(
-            f"Not drawn: {'; '.join(lacking)}. `mgld figures out/nano/build --out "
-            "benchmarks/nano/figures` draws those of the build; the same of "
-            "out/nano/seed0/answers/table1_hds_50k Figure 15."
+            f"Not drawn: {'; '.join(lacking)}. `python -m benchmarks.nano figures` draws them "
+            "where the build and the answers of HDS-50k, seed 0, lie."
         )
     return "\n\n".join(parts)
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.nano.drawing import require_build
 from benchmarks.nano.record import RESULTS, rounded
 from benchmarks.nano.report.claims import MARGIN, RULES
 from benchmarks.nano.report.contents import Contents, Picture
@@ -46,6 +47,7 @@ def write_report(
         picture = Picture(drawing.name, drawing.title, drawing.alt)
         pictures.setdefault(figure, []).append(picture)
     figures = out.parent / FIGURES
+    require_build(figures, runs.questions)
     pictures["data"] = find_pictures(figures)
     measured = read_dispersion(figures)
     texts = read_remarks(remarks)

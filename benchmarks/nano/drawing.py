@@ -1,0 +1,62 @@
+"""The figures of the build and of one row's answers: Figures 3, 4, 8, 9 and 15 of RESULTS.md.
+
+They need pictures and vectors, so that they are drawn where those lie, once, and are kept with the
+page; all other figures are drawn from the records each time.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Final
+
+from benchmarks.nano.making import Place, questions_of
+from benchmarks.nano.plan import rows
+from benchmarks.nano.record import Questions
+from mgld.figures import Drawing
+from mgld.files import write_text_atomically
+
+FIGURES: Final = Path(__file__).parent / "figures"
+BUILD_FILE: Final = "build.json"
+"""In the folder of the figures: of which build they are."""
+ANSWERS: Final = "table1_hds_50k"
+SEED: Final = 0
+"""The row and seed whose answers Figure 15 shows."""
+DRAWN: Final = {
+    "tsne": "Figure 3: image vectors of the subsets",
+    "dispersion": "Figure 3, measured",
+    "categories": "Figure 4: categories in each subset",
+    "gldv2-tables": "Figure 8: tables of the source",
+    "images-per-landmark": "Figure 9: images per landmark",
+    "top-three": "One image of the three most similar",
+    "level-examples": "Figure 15: answers at each level (HDS-50k, seed 0)",
+}
+"""Names of their files, in the order of the page."""
+
+
+def draw(place: Place, out: Path = FIGURES) -> list[Path]:
+    """Draw them; the files. FileNotFoundError: the build or the answers are not there."""
+    from mgld.report.figure_files import draw_folder
+
+    (row,) = (row for row in rows() if row.name == ANSWERS)
+    found = []
+    for source in (place.build, place.answers(SEED, row)):
+        for each in draw_folder(source):
+            if isinstance(each, Drawing) and each.name in DRAWN:
+                found += each.save(out)
+    of = {"questions_sha256": questions_of([place]).sha256[place.half]}
+    write_text_atomically(out / BUILD_FILE, json.dumps(of) + "\n")
+    return found
+
+
+def require_build(figures: Path, questions: Questions | None) -> None:
+    """ValueError: the figures are of another build than the runs whose `questions` these are."""
+    path = figures / BUILD_FILE
+    if questions is None or not path.is_file():
+        return
+    of = json.loads(path.read_text(encoding="utf-8"))["questions_sha256"]
+    if of != questions.sha256.get("west", of):
+        raise ValueError(
+            f"{path}: the figures are of another build than the runs; draw them anew "
+            "(python -m benchmarks.nano figures)"
+        )
