@@ -72,9 +72,10 @@ def run(tables: tuple[str, ...], seeds: int | None, device: str, workers: int) -
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 def probe(names: tuple[str, ...], seed: int, device: str) -> None:
     """Ask models that `run` has made what they can tell of names and see in pictures."""
-    from benchmarks.nano.making import Place
+    from benchmarks.nano.making import Place, settle
     from benchmarks.nano.probing import probe_row
 
+    settle(device)
     for row in _planned(names):
         try:
             click.echo(probe_row(Place(ROOT), row, seed, device=device))
