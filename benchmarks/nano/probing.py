@@ -66,7 +66,7 @@ def probe_row(
     )
     (graded,) = read_graded([folder / SPLIT / "image"], "rule")
     told = {
-        each.question_id: each for each in read_rows(folder / SPLIT / DESCRIBED_FILE, Described)
+        each.question_id: each for each in read_rows(folder / SPLIT / "text" / DESCRIBED_FILE, Described)
     }
     tables = list(result.tables)
     ids = list(graded.questions)

@@ -213,7 +213,7 @@ def test_the_probe_where_it_was_made(tmp_path: Path) -> None:
             unscored_recognised=0, misalignment=(80 - right) / 80, interval=(0.1, 0.9),
             lowest=None, highest=None, by_place=50, by_place_not_recognised=10,
         )
-        for subset, right in (("known", 60), ("unknown", 4))
+        for subset, right in (("test_paper", 60), ("unknown", 4))
     ]  # fmt: skip
     judge = JudgedBy(judge="rule", prompt_hash="0")
     result = ProbeResult(
@@ -224,7 +224,7 @@ def test_the_probe_where_it_was_made(tmp_path: Path) -> None:
     write_record(probe, tmp_path)
     page = report(tmp_path, tmp_path / "out")
     rows = section(page, "Figure 1")
-    assert "| baseline, seed 0 | known | 100 | 80 | 25.0 (10.0 to 90.0) |" in rows
+    assert "| baseline, seed 0 | all | 100 | 80 | 25.0 (10.0 to 90.0) |" in rows
     assert "| baseline, seed 0 | unknown | 100 | 80 | 95.0 (10.0 to 90.0) |" in rows
     assert (tmp_path / "out" / "figures" / "misalignment.png").is_file()
     write_questions(tmp_path)

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.nano.making import SPLIT
 from benchmarks.nano.plan import BASELINE
 from benchmarks.nano.record import (
     LETTERS,
@@ -28,6 +29,8 @@ from mgld.world.lexicon import Half
 
 Scope = Literal["all", "known", "unknown", "rare", "some", "often", "west", "east"]
 KNOWN_TIERS = ("some", "often")
+PROBED = {"table2_eeca": "EECA on HSS-50k"}
+"""Rows that are probed, in words."""
 _RECOGNISED = [letter for letter, state in LETTERS.items() if state in RECOGNISED]
 
 
@@ -131,8 +134,17 @@ def read_runs(folder: Path) -> Runs:
     for probe in read_probes(folder):
         if models.get((probe.encoder, probe.seed, probe.row), probe.model) != probe.model:
             raise ValueError(f"{folder / probe.file} is of another model than the row's: anew")
-        probes[f"{probe.row}, seed {probe.seed}"] = probe.result
+        probes[f"{PROBED.get(probe.row, probe.row)}, seed {probe.seed}"] = _of_all(probe.result)
     return Runs(questions, records, probes)
+
+
+def _of_all(result: ProbeResult) -> ProbeResult:
+    """The same with the whole test set called so, not by its split."""
+    tables = [
+        each.model_copy(update={"subset": "all"}) if each.subset == SPLIT else each
+        for each in result.tables
+    ]
+    return result.model_copy(update={"tables": tables})
 
 
 def _require_own_baseline(folder: Path, records: list[RunRecord]) -> None:
