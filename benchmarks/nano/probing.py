@@ -65,9 +65,8 @@ def probe_row(
         subsets=(SPLIT,),
     )
     (graded,) = read_graded([folder / SPLIT / "image"], "rule")
-    told = {
-        each.question_id: each for each in read_rows(folder / SPLIT / "text" / DESCRIBED_FILE, Described)
-    }
+    described = folder / SPLIT / "text" / DESCRIBED_FILE
+    told = {each.question_id: each for each in read_rows(described, Described)}
     tables = list(result.tables)
     ids = list(graded.questions)
     for name, tiers in GROUPS.items():

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.nano.record import RunRecord, read_questions, read_records
+from benchmarks.nano.record import RunRecord, read_probes, read_questions, read_records
 
 SMALL = """
 import sys
@@ -20,11 +20,14 @@ from pathlib import Path
 from benchmarks.nano import making
 making.LANDMARKS, making.TEST, making.SIZES = 900, 200, (300,)
 from benchmarks.nano.plan import rows
+from benchmarks.nano.probing import probe_row
 from benchmarks.nano.run import Job, run_jobs
 if __name__ == "__main__":
     every = {row.name: row for row in rows()}
     jobs = [Job("west", 0, every[name]) for name in ("baseline", "table1_hds_25k")]
     run_jobs(Path("out/nano"), jobs, results=Path("results"))
+    place = making.Place(Path("out/nano"))
+    probe_row(place, every["baseline"], 0, device="cpu", results=Path("results"))
 """
 
 
@@ -82,6 +85,10 @@ def test_rows_are_made_recorded_resumed_and_the_same_again(tmp_path: Path) -> No
     assert start is not None
 
     assert "2 rows, 2 of them recorded" in _to_the_end(tmp_path)
+    (probe,) = read_probes(tmp_path / "results")
+    asked = {table.subset: table.questions for table in probe.result.tables}
+    assert asked["test_paper"] == 100 and 0 < asked["VE-Known"] + asked["VE-Unknown"] <= 100
+    assert probe.model == records["baseline"].model
 
     # From nothing but world, build and parts, and without a kill: the same numbers.
     for path in tmp_path.glob("out/nano/seed0"):
