@@ -35,15 +35,22 @@ DRAWN: Final = {
 
 
 def draw(place: Place, out: Path = FIGURES) -> list[Path]:
-    """Draw them; the files. FileNotFoundError: the build or the answers are not there."""
+    """Draw them all; the files. FileNotFoundError: what one of them needs is not there; then the
+    folder is not said to be of this build, as some of its figures may be of another."""
     from mgld.report.figure_files import draw_folder
 
     (row,) = (row for row in rows() if row.name == ANSWERS)
-    found = []
+    (out / BUILD_FILE).unlink(missing_ok=True)
+    found, lacking = [], set(DRAWN)
     for source in (place.build, place.answers(SEED, row)):
         for each in draw_folder(source):
             if isinstance(each, Drawing) and each.name in DRAWN:
                 found += each.save(out)
+                lacking.discard(each.name)
+    if lacking:
+        raise FileNotFoundError(
+            f"not drawn, for want of what they show: {', '.join(sorted(lacking))}"
+        )
     of = {"questions_sha256": questions_of([place]).sha256[place.half]}
     write_text_atomically(out / BUILD_FILE, json.dumps(of) + "\n")
     return found

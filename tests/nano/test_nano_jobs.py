@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from made_up_runs import levels, record
 
 import benchmarks.nano.run as run_module
 from benchmarks.nano.making import BINDING_FILE, STAGES, Place, RowBindings, claim, train_one
-from benchmarks.nano.plan import BASELINE, rows
+from benchmarks.nano.plan import BASELINE, Row, rows
 from benchmarks.nano.record import RunRecord, write_record
 from benchmarks.nano.run import Job, run_jobs
 from eeca_ref.training.origins import fingerprint
@@ -23,7 +25,9 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the rows that are made; a baseline gets other weights than it had."""
     names: list[str] = []
 
-    def pretend(place: Place, row, seed, *, bindings, device):  # type: ignore[no-untyped-def]
+    def pretend(
+        place: Place, row: Row, seed: int, *, bindings: RowBindings, device: str | None
+    ) -> RunRecord:
         names.append(row.name)
         return _record(row.name, weights="new")
 
@@ -37,9 +41,9 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         def __exit__(self, *args: object) -> None: ...
 
-        def submit(self, call, *args, **kwargs):  # type: ignore[no-untyped-def]
-            from concurrent.futures import Future
-
+        def submit(
+            self, call: Callable[..., RunRecord], *args: object, **kwargs: object
+        ) -> Future[RunRecord]:
             done: Future[RunRecord] = Future()
             done.set_result(call(*args, **kwargs))
             return done

@@ -15,7 +15,8 @@ from click.testing import CliRunner
 from made_up_runs import LANDMARKS, every_row, levels, record, write_all, write_questions
 
 from benchmarks.nano.__main__ import main
-from benchmarks.nano.drawing import BUILD_FILE
+from benchmarks.nano.drawing import BUILD_FILE, draw
+from benchmarks.nano.making import Place
 from benchmarks.nano.record import ProbeRecord, write_record
 from benchmarks.nano.report.dispersion import SEEN, read_dispersion
 from benchmarks.nano.report.rows import table_rows
@@ -294,6 +295,18 @@ def test_figures_of_another_build_than_the_runs_are_refused(tmp_path: Path) -> N
             continue
         with pytest.raises(ValueError, match="draw them anew"):
             report(tmp_path / "results", tmp_path)
+
+
+def test_figures_are_not_said_to_be_of_a_build_that_lacks_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = [draw_images_per_landmark(np.ones(8))]
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / BUILD_FILE).write_text("of another build")
+    monkeypatch.setattr("mgld.report.figure_files.draw_folder", lambda folder: some)
+    with pytest.raises(FileNotFoundError, match="tsne"):
+        draw(Place(tmp_path), tmp_path / "figures")
+    assert not (tmp_path / "figures" / BUILD_FILE).exists()
 
 
 def test_every_measure_of_figure_3_is_measured() -> None:
