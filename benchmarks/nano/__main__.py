@@ -72,7 +72,8 @@ def run(tables: tuple[str, ...], seeds: int | None, device: str, workers: int) -
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 def probe(names: tuple[str, ...], seed: int, device: str) -> None:
     """Ask models that `run` has made what they can tell of names and see in pictures."""
-    from benchmarks.nano.making import Place, settle
+    from benchmarks.nano.machine import settle
+    from benchmarks.nano.place import Place
     from benchmarks.nano.probing import probe_row
 
     settle(device)
@@ -90,7 +91,8 @@ def probe(names: tuple[str, ...], seed: int, device: str) -> None:
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 def validate(row: str, sets: tuple[str, ...], seed: int, device: str) -> None:
     """Train a row with settings of one's own, and say what it knows of the validation set."""
-    from benchmarks.nano.making import Place, settle
+    from benchmarks.nano.machine import settle
+    from benchmarks.nano.place import Place
     from benchmarks.nano.report.page_sections import validation_line
     from benchmarks.nano.validating import validate as validate_row
 
@@ -106,7 +108,7 @@ def validate(row: str, sets: tuple[str, ...], seed: int, device: str) -> None:
 def figures() -> None:
     """Draw what needs the build and the answers themselves, beside RESULTS.md."""
     from benchmarks.nano.drawing import draw
-    from benchmarks.nano.making import Place
+    from benchmarks.nano.place import Place
 
     try:
         for path in draw(Place(ROOT)):

@@ -10,7 +10,8 @@ import json
 from pathlib import Path
 from typing import Final
 
-from benchmarks.nano.making import Place, questions_of
+from benchmarks.nano.data import questions_of
+from benchmarks.nano.place import Place
 from benchmarks.nano.plan import rows
 from benchmarks.nano.record import Questions
 from mgld.figures import Drawing

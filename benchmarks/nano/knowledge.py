@@ -20,6 +20,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.nano.data import SPLIT
 from benchmarks.nano.detection import (
     Bools,
     Floats,
@@ -29,7 +30,6 @@ from benchmarks.nano.detection import (
     roc_at,
 )
 from benchmarks.nano.knowledge_facts import DEFINITIONS, Taught, budgets, softmax_of, taught
-from benchmarks.nano.making import SPLIT
 from benchmarks.nano.record import RESULTS, rounded
 from mgld.build.read import BuildView
 from mgld.evaluate.intervals import wilson

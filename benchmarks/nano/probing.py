@@ -9,17 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from benchmarks.nano.making import (
-    ANSWER_BATCH,
-    SPLIT,
-    STAGES,
-    Place,
-    claim,
-    decoding,
-    hash_of,
-    questions_of,
-    row_bindings,
-)
+from benchmarks.nano.asking import ANSWER_BATCH, decoding
+from benchmarks.nano.bindings import row_bindings
+from benchmarks.nano.data import SPLIT, questions_of
+from benchmarks.nano.place import STAGES, Place, claim, hash_of
 from benchmarks.nano.plan import Row
 from benchmarks.nano.record import RESULTS, ProbeRecord, write_record
 

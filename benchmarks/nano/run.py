@@ -17,16 +17,11 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from benchmarks.nano.making import (
-    STAGES,
-    Place,
-    RowBindings,
-    make_ground,
-    make_row,
-    questions_of,
-    row_bindings,
-    settle,
-)
+from benchmarks.nano.bindings import RowBindings, row_bindings
+from benchmarks.nano.data import make_data, questions_of
+from benchmarks.nano.machine import settle
+from benchmarks.nano.making import make_row
+from benchmarks.nano.place import STAGES, Place
 from benchmarks.nano.plan import BASELINE, HEADLINE, SEEDS, Row, rows, swapped
 from benchmarks.nano.record import (
     QUESTIONS_FILE,
@@ -103,7 +98,7 @@ def run_jobs(
     """
     places = {half: Place(root, half, runs) for half in dict.fromkeys(job.half for job in every)}
     for half, place in places.items():
-        make_ground(place, encoder=_encoder(half), workers=workers, note=_say)
+        make_data(place, encoder=_encoder(half), workers=workers, note=_say)
     questions = _questions(list(places.values()), results)
     bindings = {
         job: row_bindings(places[job.half], job.row, job.seed, questions.sha256[job.half])

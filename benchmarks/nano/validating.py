@@ -1,8 +1,7 @@
 """A row with settings of one's own, on the validation set: how the settings were chosen.
 
 The validation set is the second half of the build's test records, of which no row of the tables is
-ever asked. The build has no split of it alone, so that both halves are asked; of the first nothing
-is kept or shown.
+ever asked.
 """
 
 from __future__ import annotations
@@ -14,19 +13,12 @@ from typing import Any, Final
 
 from pydantic import Field
 
-from benchmarks.nano.making import (
-    STAGES,
-    TEST,
-    Place,
-    ask,
-    hash_of,
-    levels_of,
-    machine,
-    manifest_of,
-    questions_of,
-    row_bindings,
-    train_one,
-)
+from benchmarks.nano.asking import ask, levels_of
+from benchmarks.nano.bindings import row_bindings
+from benchmarks.nano.data import questions_of, validation_split
+from benchmarks.nano.machine import this_machine
+from benchmarks.nano.making import manifest_of, train_one
+from benchmarks.nano.place import STAGES, Place, hash_of
 from benchmarks.nano.plan import Row
 from benchmarks.nano.record import RESULTS, Machine, Questions
 from mgld.files import write_text_atomically
@@ -34,8 +26,6 @@ from mgld.schema import Record
 from mgld.world.lexicon import Half
 
 FOLDER: Final = "validation"
-BOTH: Final = "test"
-"""The split that has both sets: that of the test, then that of validation."""
 LAST: Final = 20
 """Steps over which the last L_g is a mean."""
 
@@ -97,8 +87,9 @@ def validate(
     else:
         model = train_one(place, seed, name, row.recipe, binding, sets=sets)
     answers = place.seed(seed) / "answers" / name
-    ask(place, row, seed, model, answers, binding=binding, device=device, split=BOTH)
-    levels = levels_of(answers)[0][TEST // 2 :]
+    split = validation_split()
+    asked = hash_of([binding, split])
+    ask(place, row, seed, model, answers, binding=asked, device=device, split=split)
     steps = [] if row.recipe is None else _steps(model)
     clip = manifest_of(model)["recipe"]["optim"]["clip"]
     record = ValidationRecord(
@@ -106,12 +97,12 @@ def validate(
         seed=seed,
         encoder=place.half,
         sets=sets,
-        levels=levels,
+        levels=levels_of(answers)[0],
         lm_loss=sum(each["lm_loss"] for each in steps[-LAST:]) / LAST if steps else None,
         clipped=sum(each["grad_norm"] > clip for each in steps) / len(steps) if steps else None,
         questions_sha256=bindings.questions,
         binding=hash_of([bindings.row, sets]),
-        machine=machine(device),
+        machine=this_machine(device),
         manifest=manifest_of(model),
     )
     path = results / FOLDER / record.file

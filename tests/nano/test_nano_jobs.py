@@ -11,7 +11,9 @@ import pytest
 from made_up_runs import levels, record
 
 import benchmarks.nano.run as run_module
-from benchmarks.nano.making import BINDING_FILE, STAGES, Place, RowBindings, claim, train_one
+from benchmarks.nano.bindings import RowBindings
+from benchmarks.nano.making import train_one
+from benchmarks.nano.place import BINDING_FILE, STAGES, Place, claim
 from benchmarks.nano.plan import BASELINE, Row, rows
 from benchmarks.nano.record import RunRecord, write_record
 from benchmarks.nano.run import Job, run_jobs
@@ -48,7 +50,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
             done.set_result(call(*args, **kwargs))
             return done
 
-    monkeypatch.setattr(run_module, "make_ground", lambda *args, **kwargs: None)
+    monkeypatch.setattr(run_module, "make_data", lambda *args, **kwargs: None)
     questions = type("Asked", (), {"sha256": {"west": "0" * 64}})
     monkeypatch.setattr(run_module, "_questions", lambda *args: questions)
     bound = RowBindings("b" * 64, "b" * 64, "b" * 64, "0" * 64)

@@ -16,7 +16,7 @@ from made_up_runs import LANDMARKS, every_row, levels, record, write_all, write_
 
 from benchmarks.nano.__main__ import main
 from benchmarks.nano.drawing import BUILD_FILE, draw
-from benchmarks.nano.making import Place
+from benchmarks.nano.place import Place
 from benchmarks.nano.record import ProbeRecord, write_record
 from benchmarks.nano.report.dispersion import SEEN, read_dispersion
 from benchmarks.nano.report.rows import table_rows

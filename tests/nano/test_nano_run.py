@@ -17,8 +17,9 @@ from benchmarks.nano.record import RunRecord, read_probes, read_questions, read_
 SMALL = """
 import sys
 from pathlib import Path
-from benchmarks.nano import making
-making.LANDMARKS, making.TEST, making.SIZES = 900, 200, (300,)
+from benchmarks.nano import data
+data.LANDMARKS, data.TEST, data.SIZES = 900, 200, (300,)
+from benchmarks.nano.place import Place
 from benchmarks.nano.plan import rows
 from benchmarks.nano.probing import probe_row
 from benchmarks.nano.run import Job, run_jobs
@@ -26,7 +27,7 @@ if __name__ == "__main__":
     every = {row.name: row for row in rows()}
     jobs = [Job("west", 0, every[name]) for name in ("baseline", "table1_hds_25k")]
     run_jobs(Path("out/nano"), jobs, results=Path("results"))
-    place = making.Place(Path("out/nano"))
+    place = Place(Path("out/nano"))
     probe_row(place, every["baseline"], 0, device="cpu", results=Path("results"))
 """
 

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.nano.making import SPLIT
+from benchmarks.nano.data import SPLIT
 from benchmarks.nano.plan import BASELINE
 from benchmarks.nano.record import (
     LETTERS,
