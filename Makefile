@@ -86,5 +86,5 @@ format: $(STAMP)  ## apply ruff's fixes and format
 slow: $(STAMP)  ## the minutes-long proofs
 	$(BIN)/python -m pytest -m slow -n 0
 
-clean:  ## remove what the demo wrote (the environment stays)
-	rm -rf out
+clean:  ## remove what demo, ranked and docs wrote (environments stay, and the hours of training in out/nano)
+	rm -rf out/demo out/ranked out/docs

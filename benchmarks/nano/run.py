@@ -8,7 +8,6 @@ nor on how many cores there are.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from benchmarks.nano.bindings import RowBindings, row_bindings
 from benchmarks.nano.data import make_data, questions_of
+from benchmarks.nano.encoders import encoder_of
 from benchmarks.nano.machine import settle
 from benchmarks.nano.making import make_row
 from benchmarks.nano.place import STAGES, Place
@@ -35,8 +35,6 @@ from benchmarks.nano.record import (
 from mgld.files import write_text_atomically
 from mgld.processes import stay_with_parent
 from mgld.world.lexicon import Half
-
-ENCODERS: dict[Half, str] = {"west": "nano", "east": "out/nano/east/encoder"}
 
 
 @dataclass(frozen=True)
@@ -97,8 +95,9 @@ def run_jobs(
     RuntimeError: a row failed; the others are made first.
     """
     places = {half: Place(root, half, runs) for half in dict.fromkeys(job.half for job in every)}
-    for half, place in places.items():
-        make_data(place, encoder=_encoder(half), workers=workers, note=_say)
+    for place in places.values():
+        encoder = encoder_of(place, results, note=_say)
+        make_data(place, encoder=encoder, workers=workers, note=_say)
     questions = _questions(list(places.values()), results)
     bindings = {
         job: row_bindings(places[job.half], job.row, job.seed, questions.sha256[job.half])
@@ -141,21 +140,6 @@ def _not_recorded(
         return record.baseline == baseline.model
 
     return [job for job in every if not recorded(job)]
-
-
-def _encoder(half: Half) -> str:
-    """The spec of the encoder that was taught this half; the second one is trained if need be.
-
-    Its training is `benchmarks.nano.train_encoder`'s, which made the one in the package, too.
-    """
-    spec = ENCODERS[half]
-    if half == "east" and not Path(spec).is_dir():
-        _say(f"training the encoder of the eastern half (about 25 minutes): {spec}")
-        aside = Path(f"{spec}.tmp")
-        words = ["-m", "benchmarks.nano.train_encoder", "--half", half, "--out", str(aside)]
-        subprocess.run([sys.executable, *words], check=True)
-        aside.rename(spec)
-    return spec
 
 
 def _questions(places: list[Place], results: Path) -> Questions:

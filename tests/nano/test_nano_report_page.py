@@ -135,6 +135,20 @@ def found_size(results: Path) -> str:
     return (run.subset or "").removeprefix("hss")
 
 
+def test_what_it_takes_is_said_beside_what_was_aimed_at(tmp_path: Path) -> None:
+    write_all(tmp_path, {"table1_hds_25k": 0.2, "table1_hds_50k": 0.2}, seeds=range(2))
+    slow = record("table1_hds_50k", 1, levels(0.2, seed=1, name="table1_hds_50k"))
+    write_record(slow.model_copy(update={"seconds": {"train": 200.0, "answer": 41.0}}), tmp_path)
+    text = section(report(tmp_path, tmp_path), "What it takes")
+    assert line(text, "a row of stage 3, seconds")[1:] == [
+        "240", "median 81, longest 241", "by 3 of 4 runs",
+    ]  # fmt: skip
+    parts = line(text, "encoder, language model and a baseline, minutes")
+    assert parts[1] == "45" and parts[2].endswith("+ 1.4 = 40.9") and parts[3] == "yes"
+    assert "not measured" in line(text, "a row of stage 3 on one GPU, seconds")[2]
+    assert line(text, "Tables 1 and 3, 5 seeds, hours")[2] == "not run"
+
+
 def test_same_records_same_bytes(whole: tuple[Path, Path], tmp_path: Path) -> None:
     report(whole[0], tmp_path)
     files = sorted(path.relative_to(whole[1]) for path in whole[1].rglob("*") if path.is_file())

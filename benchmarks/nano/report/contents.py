@@ -28,7 +28,7 @@ class Contents:
     tables, points: rows of the paper's tables and points of its figures, by number. pictures: by
     figure ("1", "5", "7", "curve", "knowledge"), and those of the build ("data").
     measured: Figure 3's claims. study: of the encoder's knowledge, None: not made. validation: what
-    settings gave on the validation set.
+    settings gave on the validation set. second_encoder: the swap control's, None: not made.
     """
 
     runs: Runs
@@ -40,3 +40,4 @@ class Contents:
     measured: list[Measured]
     study: dict[str, Any] | None
     validation: list[ValidationRecord]
+    second_encoder: dict[str, Any] | None

@@ -16,11 +16,12 @@ from benchmarks.nano.report.page_sections import (
     reading_section,
     sizes_line,
     study_section,
-    swap_section,
     tokens_line,
     validation_section,
     weights_line,
 )
+from benchmarks.nano.report.page_swap import swap_section
+from benchmarks.nano.report.page_times import times_section
 from benchmarks.nano.report.verdicts import Conclusion
 from benchmarks.nano.report.words import details, mean_of
 
@@ -60,7 +61,7 @@ def render(contents: Contents) -> str:
         "## What the language model has read\n\n" + reading_section(),
         "## Figure 1: described from the name, not recognised in the image\n\n"
         + probe_section(contents),
-        "## Swap control\n\n" + swap_section(runs),
+        "## Swap control\n\n" + swap_section(contents),
         "## Figures 3, 4, 8, 9 and 15: what the data is like\n\n"
         + data_section(contents.measured, contents.pictures.get("data", []))
         + _remark(contents, "figure3"),
@@ -85,6 +86,7 @@ def render(contents: Contents) -> str:
         "[docs/training.md](../../docs/training.md#nano).\n\n"
         + (validation_section(contents.validation) if contents.validation else "None recorded."),
         _method(contents),
+        times_section(runs.records),
         machines_section(runs.records),
     ]
     return "\n\n".join(sections) + "\n"

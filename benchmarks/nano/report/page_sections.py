@@ -7,13 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from benchmarks.nano.plan import BASELINE, swapped
 from benchmarks.nano.record import RunRecord
 from benchmarks.nano.report.contents import Contents
 from benchmarks.nano.report.page_knowledge import render_study
-from benchmarks.nano.report.rows import accuracy_over
-from benchmarks.nano.report.runs import Runs
-from benchmarks.nano.report.words import details, mean_of, percent, table
+from benchmarks.nano.report.words import details, percent, table
 from benchmarks.nano.validating import ValidationRecord
 from eeca_ref.nano.parts import LANGUAGE_MODEL
 from eeca_ref.recipes.composing import compose, experiments
@@ -25,8 +22,6 @@ CODES: Final[dict[Half, tuple[str, ...]]] = {
     "east": ("forecourt", "foliage", "companion"),
 }
 """Whose colours the syllables of a name stand for (`mgld.world.lexicon`)."""
-SWAP_ROWS: Final = tuple(row.name for row in swapped())
-"""Rows that both encoders have, the baseline first."""
 
 
 def pictures_of(contents: Contents, figure: str) -> str:
@@ -162,31 +157,6 @@ def probe_section(contents: Contents) -> str:
     return (
         "The paper shows one example; here is how often it happens. Intervals are over landmarks.\n"
         f"\n{table(header, body)}\n\n" + pictures_of(contents, "1")
-    )
-
-
-def swap_section(runs: Runs) -> str:
-    """Accuracy over both halves of the world, by what half the encoder was taught."""
-    halves: tuple[Half, ...] = ("west", "east")
-    body = []
-    for encoder in halves:
-        for name in SWAP_ROWS:
-            found = runs.of(name, encoder)
-            selection, _, size = name.removeprefix("table1_").partition("_")
-            words = name if name == BASELINE else f"{selection.upper()}-{size}"
-            cells = [
-                mean_of(accuracy_over(runs, list(found.values()), scope))
-                for scope in ("west", "east", "all")
-            ]
-            body.append([f"{encoder}: {words}", *cells])
-    return (
-        "Is it knowledge, or are some landmarks easier? A second encoder was taught the other half "
-        "of the world: what it knows and does not know is exchanged, and with that which pictures "
-        "are records, and which records are in which subset. A subset also decides whose names a "
-        "model hears: HDS has almost only names of the half that its encoder knows, LCS of the "
-        "other, and each model forgets those it does not hear. What each teaches is therefore read "
-        "on its own half: HDS on the half taught, LCS on the other.\n\n"
-        + table(["encoder: subset", "west landmarks, %", "east landmarks, %", "all, %"], body)
     )
 
 

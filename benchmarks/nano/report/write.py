@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.nano.drawing import require_build
+from benchmarks.nano.encoders import read_second_encoder
 from benchmarks.nano.record import RESULTS, rounded
 from benchmarks.nano.report.claims import MARGIN, RULES
 from benchmarks.nano.report.contents import Contents, Picture
@@ -15,7 +16,7 @@ from benchmarks.nano.report.draw import draw_all
 from benchmarks.nano.report.page import render
 from benchmarks.nano.report.page_data import find_pictures
 from benchmarks.nano.report.page_knowledge import read_study
-from benchmarks.nano.report.page_sections import SWAP_ROWS
+from benchmarks.nano.report.page_swap import SWAP_ROWS
 from benchmarks.nano.report.remarks import REMARKS, read_remarks
 from benchmarks.nano.report.rows import Row, figure_rows, named_rows, table_rows
 from benchmarks.nano.report.runs import Runs, read_runs
@@ -52,7 +53,10 @@ def write_report(
     measured = read_dispersion(figures)
     texts = read_remarks(remarks)
     tried = read_validation(results, runs.questions)
-    contents = Contents(runs, tables, points, conclusions, texts, pictures, measured, study, tried)
+    contents = Contents(
+        runs, tables, points, conclusions, texts, pictures, measured, study, tried,
+        read_second_encoder(results),
+    )  # fmt: skip
     write_text_atomically(out, render(contents))
     numbers = _numbers(runs, tables, points, conclusions)
     numbers["figure3"] = rounded([each.model_dump(mode="json") for each in measured])
