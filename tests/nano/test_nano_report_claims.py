@@ -9,13 +9,14 @@ import pytest
 from made_up_runs import LANDMARKS, every_row, levels, record, write_all, write_questions
 
 from benchmarks.nano.record import write_record
-from benchmarks.nano.report.claims import CLAIMS, minus
+from benchmarks.nano.report.claims import CLAIMS, HALVES, minus
 from benchmarks.nano.report.paper import paper_effect, paper_row
 from benchmarks.nano.report.runs import BASELINES, read_runs
 from benchmarks.nano.report.verdicts import Conclusion, conclude, verdict_of
 from eeca_ref.recipes.composing import experiments
 from mgld.evaluate.intervals import cluster_codes
 from mgld.evaluate.paired import share_difference
+from mgld.world.lexicon import Half
 
 
 def concluded(folder: Path) -> dict[str, Conclusion]:
@@ -165,21 +166,45 @@ def test_where_neither_recognises_any_there_is_nothing_to_tell(tmp_path: Path) -
 
 def test_swap_control(tmp_path: Path) -> None:
     hds, lcs = "table1_hds_50k", "table1_lcs_50k"
-    write_all(tmp_path, {hds: 0.3}, known_only="west")
-    write_all(tmp_path, {lcs: 0.1}, known_only="east")
-    write_all(tmp_path, {hds: 0.3}, encoder="east", known_only="east")
-    write_all(tmp_path, {lcs: 0.1}, encoder="east", known_only="west")
+    teach_their_own = {"baseline": (0.2, 0.0), hds: (0.6, 0.0), lcs: (0.0, 0.2)}
+    _write_halves(tmp_path, "west", teach_their_own)
+    _write_halves(tmp_path, "east", {name: each[::-1] for name, each in teach_their_own.items()})
     found = concluded(tmp_path)
-    assert found["swap_order"].verdict == "reproduced"
-    assert found["swap_exchange"].verdict == "reproduced"
-    effects = [part.found.estimate.effect for part in found["swap_exchange"].parts if part.found]
-    assert effects == pytest.approx([0.4, 0.4])
+    for id in ("swap_order", "swap_exchange", "swap_own_half"):
+        assert found[id].verdict == "reproduced"
+    assert _effects(found["swap_exchange"]) == pytest.approx([0.6, 0.2, 0.2, 0.6])
+    assert _effects(found["swap_own_half"]) == pytest.approx([0.2, 0.2])  # 40 points less 20
+
+    # Subsets that teach nothing: the baseline knows the half that the encoder was taught, too.
+    _write_halves(tmp_path, "east", dict.fromkeys(teach_their_own, (0.0, 0.2)))
+    found = concluded(tmp_path)
+    assert _effects(found["swap_own_half"]) == pytest.approx([0.2, 0.0])
+    assert found["swap_own_half"].verdict == "undecided in miniature"
+    assert found["swap_exchange"].verdict == "undecided in miniature"
     # An encoder that knows both halves alike: each subset teaches its own.
-    write_all(tmp_path, {lcs: 0.3}, encoder="east", known_only="west")
-    assert concluded(tmp_path)["swap_exchange"].verdict != "reproduced"
+    _write_halves(tmp_path, "east", {"baseline": (0.1, 0.1), hds: (0.1, 0.5), lcs: (0.5, 0.1)})
+    assert concluded(tmp_path)["swap_exchange"].verdict == "reproduced"
+    assert concluded(tmp_path)["swap_own_half"].verdict != "reproduced"
     # The same landmarks are easy, whatever the encoder was taught.
-    write_all(tmp_path, {hds: 0.3, lcs: 0.3}, encoder="east", known_only="west")
+    _write_halves(tmp_path, "east", teach_their_own)
     assert concluded(tmp_path)["swap_exchange"].verdict == "not reproduced"
+
+
+def _write_halves(folder: Path, encoder: Half, shares: dict[str, tuple[float, float]]) -> None:
+    """Runs of one encoder with the share of western and of eastern landmarks recognised."""
+    write_questions(folder)
+    for name, each in shares.items():
+        for seed in range(3):
+            west, east = (
+                levels(share / 2, seed=seed, name=name, luck=0.3, known_only=half)
+                for half, share in zip(HALVES, each, strict=True)
+            )
+            given = "".join(pair[k % 2] for k, pair in enumerate(zip(west, east, strict=True)))
+            write_record(record(name, seed, given, encoder=encoder), folder)
+
+
+def _effects(found: Conclusion) -> list[float]:
+    return [part.found.estimate.effect for part in found.parts if part.found]
 
 
 def test_a_run_that_is_several_rows_is_found_by_each(tmp_path: Path) -> None:

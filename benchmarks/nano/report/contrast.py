@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.nano.plan import BASELINE
 from benchmarks.nano.report.claims import Over, Part
 from benchmarks.nano.report.effects import Estimate, estimate, paired_p
 from benchmarks.nano.report.runs import Runs, recognised
@@ -84,12 +85,15 @@ def stacked(
 
 
 def _each_its_half(runs: Runs, part: Part) -> NDArray[np.float64]:
-    """What is added on the half that the encoder was taught, what is subtracted (without its sign)
-    on the other: float64 [S, L]."""
+    """Gains over the baseline: of what is added on the half that the encoder was taught, of what
+    is subtracted (without its sign) on the other: float64 [S, L]."""
     added = {name: weight for name, weight in part.weights.items() if weight > 0}
     taken = {name: -weight for name, weight in part.weights.items() if weight < 0}
     both = set.intersection(*(set(runs.of(name, part.encoder)) for name in part.weights))
-    first, second = (stacked(runs, each, part.encoder, both)[1] for each in (added, taken))
+    first, second = (
+        stacked(runs, each | {BASELINE: -sum(each.values())}, part.encoder, both)[1]
+        for each in (added, taken)
+    )
     return np.where(runs.scope(part.encoder, part.encoder), first, second)
 
 

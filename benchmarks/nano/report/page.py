@@ -148,8 +148,8 @@ def _conclusions(contents: Contents) -> str:
         "asked different questions, and of one training each.",
         conclusions_page.conclusions_table(found),
         "A verdict is what the interval here says by a rule that was written down before; three "
-        "claims were made stricter after the first rows of one seed "
-        "([which, and why](report/claims.py)):",
+        "claims were made stricter after the first rows of one seed, the swap once more before "
+        "its eastern rows ([which, and why](report/claims.py)):",
         conclusions_page.rules(),
         "Otherwise: undecided in miniature, as it is with fewer than three seeds. Where each of "
         "several comparisons must hold, one that does not counts against the claim only if it does "

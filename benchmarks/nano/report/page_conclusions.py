@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
-from benchmarks.nano.report.claims import ROBUST, RULES, SWAP
+from benchmarks.nano.report.claims import RULES, SWAP
 from benchmarks.nano.report.verdicts import Conclusion, PaperNumbers, PartResult, Verdict
 from benchmarks.nano.report.words import (
     NOT_PRINTED,
@@ -47,11 +47,6 @@ def conclusions_table(conclusions: list[Conclusion]) -> str:
         verdict = f"**{_word(each, each.verdict)}**" + (f" ({each.note})" if each.note else "")
         if len(shown) == 1:
             body.append([label, *_numbers(each, shown[0]), verdict])
-        elif each.group == ROBUST:
-            furthest = max(shown, key=_reach)
-            body.append(
-                [f"{label}; furthest: {furthest.label}", *_numbers(each, furthest), verdict]
-            )
         else:
             body.append([label, "", "", "", verdict])
             body += [
@@ -125,12 +120,6 @@ def disagreements(conclusions: list[Conclusion]) -> str:
 def _numbers(claim: Conclusion, part: PartResult) -> list[str]:
     found = part.found.estimate if part.found else None
     return [_paper(claim, part.paper), effect_of(found), seeds_of(found.seeds if found else [])]
-
-
-def _reach(part: PartResult) -> float:
-    """How far from no change the interval reaches."""
-    found = part.found.estimate if part.found else None
-    return -1.0 if found is None else max(abs(found.low), abs(found.high))
 
 
 def _word(claim: Conclusion, verdict: Verdict) -> str:
