@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.nano.data import SPLIT, WORLD_SEED
-from benchmarks.nano.place import Place, claim, hash_of
+from benchmarks.nano.place import Place, alone, claim, hash_of
 from benchmarks.nano.plan import Row
 from benchmarks.nano.record import LETTERS
 
@@ -40,7 +40,6 @@ def ask(
     from mgld.evaluate.grading import grade_run
     from mgld.evaluate.judges import load_judge
 
-    claim(out, hash_of([binding, fingerprint(model / "model")]))
     settings = AnswerSettings(
         model=f"eeca:{model}",
         data=str(place.build),
@@ -51,10 +50,14 @@ def ask(
         batch_size=ANSWER_BATCH,
         device=device,
     )
-    counts = answer_questions(settings, out)
-    if counts.missing:
-        raise RuntimeError(f"{counts.missing} draws of {out} are missing: {counts.missing_draws}")
-    grade_run(out, load_judge("rule"))
+    with alone(out):
+        claim(out, hash_of([binding, fingerprint(model / "model")]))
+        counts = answer_questions(settings, out)
+        if counts.missing:
+            raise RuntimeError(
+                f"{counts.missing} draws of {out} are missing: {counts.missing_draws}"
+            )
+        grade_run(out, load_judge("rule"))
 
 
 def decoding() -> Decoding:

@@ -9,7 +9,7 @@ from typing import Final
 from benchmarks.nano.asking import ANSWER_BATCH, decoding
 from benchmarks.nano.machine import versions
 from benchmarks.nano.place import STAGES, Place, hash_of
-from benchmarks.nano.plan import PRESET, Row
+from benchmarks.nano.plan import PRESET, Row, settings_of
 from mgld.files import sha256_file
 
 VERSION: Final = 1
@@ -32,15 +32,14 @@ class RowBindings:
 
 def row_bindings(place: Place, row: Row, seed: int, questions: str) -> RowBindings:
     """The hashes of a row. questions: `Questions.sha256`."""
-    from eeca_ref.recipes.composing import compose
     from mgld.evaluate.answer_prompts import answer_prompt
     from mgld.evaluate.judges.rule import rule_hash
 
-    stages = [compose(f"{PRESET}/{stage}") for stage in STAGES]
+    stages = [settings_of(f"{PRESET}/{stage}") for stage in STAGES]
     baseline = hash_of([VERSION, seed, _parts(place), stages, _versions()])
     trained = baseline
     if row.recipe is not None:
-        trained = hash_of([baseline, compose(row.recipe), _dataset(place)])
+        trained = hash_of([baseline, settings_of(row.recipe), _dataset(place)])
     said = [answer_prompt(row.prompt).version, decoding().model_dump(mode="json"), ANSWER_BATCH]
     asked = hash_of([trained, questions, said, rule_hash()])
     return RowBindings(baseline, trained, asked, questions)

@@ -26,13 +26,18 @@ def validation_split() -> str:
 
 
 def make_data(place: Place, *, encoder: str, workers: int, note: Note) -> None:
-    """World, build and parts, as far as they are not there."""
+    """World, build and parts, as far as they are not there.
+
+    ValueError: another world lies in their place.
+    """
     from eeca_ref.nano import prepare
     from mgld.build import BuildConfig, build_dataset
     from mgld.world import write_world
+    from mgld.world.write import GROUND_TRUTH, STAMP_FILE, world_stamp
 
     note(f"world of {LANDMARKS:,} landmarks: {place.world}")
-    if not (place.world / "ground_truth.parquet").is_file():
+    stamp, done = place.world / STAMP_FILE, (place.world / GROUND_TRUTH).is_file()
+    if not done or stamp.read_text(encoding="utf-8") != world_stamp(LANDMARKS, WORLD_SEED):
         write_world(place.world, landmarks=LANDMARKS, seed=WORLD_SEED, workers=workers)
     note(f"build by the encoder {encoder}: {place.build}")
     config = BuildConfig(
@@ -43,14 +48,15 @@ def make_data(place: Place, *, encoder: str, workers: int, note: Note) -> None:
 
 
 def questions_of(places: list[Place]) -> Questions:
-    """The test set with each encoder's scores of it."""
+    """The test set with each encoder's scores of it. RuntimeError: there is no world yet."""
     from mgld.build import BuildView
     from mgld.evaluate.questions import open_questions
     from mgld.world import read_ground_truth
 
     truth_of = {}
     truth = read_ground_truth(places[0].world)
-    assert truth is not None
+    if truth is None:
+        raise RuntimeError(f"no world in {places[0].world}: python -m benchmarks.nano run makes it")
     for each in truth.drop_columns(["views"]).to_pylist():
         truth_of[each["landmark_id"]] = each
     landmarks, sha256, names = {}, {}, 0

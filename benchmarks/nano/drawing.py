@@ -58,13 +58,15 @@ def draw(place: Place, out: Path = FIGURES) -> list[Path]:
 
 
 def require_build(figures: Path, questions: Questions | None) -> None:
-    """ValueError: the figures are of another build than the runs whose `questions` these are."""
-    path = figures / BUILD_FILE
-    if questions is None or not path.is_file():
+    """ValueError: figures of the build are not sure to be of that of the runs, whose `questions`
+    these are."""
+    there = [name for name in DRAWN if (figures / f"{name}.csv").is_file()]
+    if questions is None or not there:
         return
-    of = json.loads(path.read_text(encoding="utf-8"))["questions_sha256"]
-    if of != questions.sha256.get("west", of):
+    path = figures / BUILD_FILE
+    of = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if of.get("questions_sha256") != questions.sha256.get("west"):
         raise ValueError(
-            f"{path}: the figures are of another build than the runs; draw them anew "
-            "(python -m benchmarks.nano figures)"
+            f"{figures}: {', '.join(there)} are of another build than the runs, or of none that "
+            "is known; draw them anew (python -m benchmarks.nano figures)"
         )

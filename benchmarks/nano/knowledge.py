@@ -235,10 +235,9 @@ def main() -> None:
     """Study a build and say the areas."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("build", type=Path, help="build of a procedural world")
-    parser.add_argument("--half", choices=("west", "east"), default="west", help="what was taught")
     parser.add_argument("--out", type=Path, default=RESULTS / KNOWLEDGE_FILE)
     given = parser.parse_args()
-    found = write_study(BuildView(given.build), given.out, given.half)
+    found = write_study(BuildView(given.build), given.out)
     for each in found["definitions"].values():
         words = ", ".join(f"{name} {value['auc']:.3f}" for name, value in each["areas"].items())
         print(f"{each['about']} ({each['taught']:,} of {each['landmarks']:,}): {words}")

@@ -1,8 +1,8 @@
 """Making a row: its training, its answers, and what is recorded of them.
 
-Everything goes through the functions behind the commands: `write_world`, `build_dataset`,
-`prepare` (`eeca nano`), the trainer's `train`, `answer_questions`, `grade_run`. Each leaves what is
-finished as it is, and goes on with what was killed.
+Everything goes through the functions behind the commands: the trainer's `train` here,
+`answer_questions` and `grade_run` in `asking`. Each leaves what is finished as it is, and goes on
+with what was killed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.nano.asking import ask, levels_of
 from benchmarks.nano.bindings import RowBindings
 from benchmarks.nano.machine import this_machine
-from benchmarks.nano.place import STAGES, Place, claim
+from benchmarks.nano.place import STAGES, Place, alone, claim
 from benchmarks.nano.plan import PRESET, Row, subset_of
 from benchmarks.nano.record import RunRecord
 
@@ -84,11 +84,12 @@ def train_one(
     from eeca_ref.training.run import train
 
     out = place.run(seed, name)
-    if name not in STAGES and not _began_from(out, place.run(seed, STAGES[-1]) / "model"):
-        shutil.rmtree(out)
-    claim(out, binding)
     own = _sets_of(place, seed, recipe.partition("/")[2])
-    train(load_recipe(recipe, [*own, *sets]), out)
+    with alone(out):
+        if name not in STAGES and not _began_from(out, place.run(seed, STAGES[-1]) / "model"):
+            shutil.rmtree(out)
+        claim(out, binding)
+        train(load_recipe(recipe, [*own, *sets]), out)
     return out
 
 

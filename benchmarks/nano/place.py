@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from filelock import FileLock, Timeout
 
 from benchmarks.nano.plan import Row
 from mgld.files import write_text_atomically
@@ -67,6 +71,31 @@ class Place:
         """Whether a training is finished, and was of this binding."""
         folder = self.run(seed, name)
         return (folder / "model").is_dir() and _is_of(folder, binding)
+
+    def require(self, seed: int, name: str, binding: str) -> Path:
+        """The folder of a finished training of this binding.
+
+        RuntimeError: it is not there, or was made of something else.
+        """
+        folder = self.run(seed, name)
+        if not self.holds(seed, name, binding):
+            raise RuntimeError(
+                f"{folder} does not hold the model that would be made now: run its table first "
+                "(where its record is there and its weights are not, remove the record before)"
+            )
+        return folder
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Nobody else may work in a folder meanwhile, nor remove it. RuntimeError: somebody does."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        # Beside it, as what is in it may be removed.
+        with FileLock(folder.with_name(f".{folder.name}.lock"), timeout=0):
+            yield
+    except Timeout:
+        raise RuntimeError(f"another process works in {folder}: wait for it, or end it") from None
 
 
 def claim(folder: Path, binding: str) -> None:

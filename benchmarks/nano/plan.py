@@ -80,10 +80,15 @@ def subset_of(row: Row) -> str | None:
     return str(compose(row.recipe)["data"]["source"]["config"])
 
 
+def settings_of(recipe: str) -> dict[str, Any]:
+    """A built-in recipe without what is said about it, which changes no number."""
+    settings: dict[str, Any] = compose(recipe)
+    return {key: value for key, value in settings.items() if key not in ("name", "about")}
+
+
 def _row(one: Experiment) -> tuple[str, Row]:
     """An experiment's row, and what rows that are the same have in common."""
-    settings: dict[str, Any] = compose(f"{PRESET}/{one.name}")
-    del settings["name"], settings["about"]
+    settings = settings_of(f"{PRESET}/{one.name}")
     asked = settings["data"]["source"].pop("entity_prompt", "none")
     prompt: PromptName = "question" if asked == "none" else "entities-given"
     if one.stage == "stage2_instruct":

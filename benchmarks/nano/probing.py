@@ -12,7 +12,7 @@ from typing import Final
 from benchmarks.nano.asking import ANSWER_BATCH, decoding
 from benchmarks.nano.bindings import row_bindings
 from benchmarks.nano.data import SPLIT, questions_of
-from benchmarks.nano.place import STAGES, Place, claim, hash_of
+from benchmarks.nano.place import STAGES, Place, alone, claim, hash_of
 from benchmarks.nano.plan import Row
 from benchmarks.nano.record import RESULTS, ProbeRecord, write_record
 
@@ -38,10 +38,8 @@ def probe_row(
     questions = questions_of([place])
     bindings = row_bindings(place, row, seed, questions.sha256[place.half])
     trained = STAGES[-1] if row.recipe is None else row.trained_as
-    if not place.holds(seed, trained, bindings.trained):
-        raise RuntimeError(f"{row.name}, seed {seed}, is not there: run its table first")
-    folder, model = place.seed(seed) / "probe" / row.name, place.run(seed, trained)
-    claim(folder, hash_of([bindings.row, fingerprint(model / "model")]))
+    model = place.require(seed, trained, bindings.trained)
+    folder = place.seed(seed) / "probe" / row.name
     settings = AnswerSettings(
         model=f"eeca:{model}",
         data=str(place.build),
@@ -50,13 +48,15 @@ def probe_row(
         batch_size=ANSWER_BATCH,
         device=device,
     )
-    result = probe(
-        settings,
-        folder,
-        judge=load_judge("rule"),
-        description_judge=load_description_judge("rule"),
-        subsets=(SPLIT,),
-    )
+    with alone(folder):
+        claim(folder, hash_of([bindings.row, fingerprint(model / "model")]))
+        result = probe(
+            settings,
+            folder,
+            judge=load_judge("rule"),
+            description_judge=load_description_judge("rule"),
+            subsets=(SPLIT,),
+        )
     (graded,) = read_graded([folder / SPLIT / "image"], "rule")
     described = folder / SPLIT / "text" / DESCRIBED_FILE
     told = {each.question_id: each for each in read_rows(described, Described)}

@@ -75,6 +75,11 @@ class Machine(Record):
     versions: dict[str, str]
 
 
+def share_recognised(levels: str) -> float:
+    """Share of landmarks whose level is strongly known or known. levels: as in `RunRecord`."""
+    return sum(letter in "SK" for letter in levels) / len(levels)
+
+
 class RunRecord(Record):
     """One trained model, asked and graded.
 
@@ -112,6 +117,11 @@ class RunRecord(Record):
     machine: Machine
     manifest: dict[str, Any]
     earlier: dict[str, Any] | None = None
+
+    @property
+    def accuracy(self) -> float:
+        """Share of landmarks recognised."""
+        return share_recognised(self.levels)
 
     @property
     def spent(self) -> float:

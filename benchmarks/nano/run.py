@@ -10,29 +10,24 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 from benchmarks.nano.bindings import RowBindings, row_bindings
 from benchmarks.nano.data import make_data, questions_of
 from benchmarks.nano.encoders import encoder_of
+from benchmarks.nano.keeping import Key, baseline_of, keep, keep_questions, key_of, stands
 from benchmarks.nano.machine import settle
 from benchmarks.nano.making import make_row
 from benchmarks.nano.place import STAGES, Place
 from benchmarks.nano.plan import BASELINE, HEADLINE, SEEDS, Row, rows, swapped
-from benchmarks.nano.record import (
-    QUESTIONS_FILE,
-    RESULTS,
-    Questions,
-    RunRecord,
-    read_questions,
-    read_records,
-    write_record,
-)
-from mgld.files import write_text_atomically
+from benchmarks.nano.record import RESULTS, RunRecord, read_records
+from eeca_ref.training.origins import fingerprint
 from mgld.processes import stay_with_parent
 from mgld.world.lexicon import Half
 
@@ -44,6 +39,11 @@ class Job:
     half: Half
     seed: int
     row: Row
+
+    @property
+    def key(self) -> Key:
+        """Which record it becomes."""
+        return self.half, self.seed, self.row.name
 
     @property
     def label(self) -> str:
@@ -92,13 +92,15 @@ def run_jobs(
     the baseline of each of their seeds. device: of training and answering. workers: rows at a time.
     runs: as in `Place`.
 
-    RuntimeError: a row failed; the others are made first.
+    RuntimeError: a row failed; the others are made first. Or what is made here is another baseline
+    or test set than recorded rows have that are not among these.
     """
     places = {half: Place(root, half, runs) for half in dict.fromkeys(job.half for job in every)}
     for place in places.values():
         encoder = encoder_of(place, results, note=_say)
         make_data(place, encoder=encoder, workers=workers, note=_say)
-    questions = _questions(list(places.values()), results)
+    mine = {job.key for job in every}
+    questions = keep_questions(questions_of(list(places.values())), results, mine)
     bindings = {
         job: row_bindings(places[job.half], job.row, job.seed, questions.sha256[job.half])
         for job in every
@@ -107,10 +109,13 @@ def run_jobs(
     _say(f"{len(every)} rows, {len(every) - len(todo)} of them recorded: {results}")
 
     def lies_there(job: Job) -> bool:
-        return places[job.half].holds(job.seed, STAGES[-1], bindings[job].baseline)
+        place, recorded = places[job.half], baseline_of(job.half, job.seed, results)
+        if not place.holds(job.seed, STAGES[-1], bindings[job].baseline):
+            return False
+        return fingerprint(place.run(job.seed, STAGES[-1]) / "model") == recorded
 
-    # Rows begin from their seed's baseline: where it is recorded, but was made elsewhere, it is
-    # made again, and with it the rows that began from the other one.
+    # Rows begin from their seed's baseline: where the one that is recorded was made elsewhere, it
+    # is made again, and with it the rows that began from the other one.
     seeds = {(job.half, job.seed) for job in todo}
     baselines = [
         job
@@ -118,80 +123,66 @@ def run_jobs(
         if job.row.name == BASELINE
         and (job in todo or ((job.half, job.seed) in seeds and not lies_there(job)))
     ]
-    _make(baselines, places, bindings, device=device, workers=workers, results=results)
-    others = _not_recorded(every, bindings, results)
-    _make(others, places, bindings, device=device, workers=workers, results=results)
-    mine = {(job.half, job.seed, job.row.name) for job in every}
-    return [each for each in read_records(results) if (each.encoder, each.seed, each.row) in mine]
+
+    def make(some: Sequence[Job]) -> None:
+        calls = {
+            job: partial(
+                _one, places[job.half], job.row, job.seed, bindings=bindings[job], device=device
+            )
+            for job in some
+        }
+        _make(calls, workers=workers, write=lambda record: keep(record, results, mine))
+
+    make(baselines)
+    make(_not_recorded(every, bindings, results))
+    return [each for each in read_records(results) if key_of(each) in mine]
 
 
 def _not_recorded(
-    every: Sequence[Job], bindings: dict[Job, RowBindings], results: Path
+    every: Sequence[Job], bindings: Mapping[Job, RowBindings], results: Path
 ) -> list[Job]:
-    """Those of which no record says what they would be made of now, down to the baseline's weights
-    that are recorded."""
-    there = {(each.encoder, each.seed, each.row): each for each in read_records(results)}
-
-    def recorded(job: Job) -> bool:
-        record = there.get((job.half, job.seed, job.row.name))
-        baseline = there.get((job.half, job.seed, BASELINE))
-        if record is None or baseline is None or record.binding != bindings[job].row:
-            return False
-        return record.baseline == baseline.model
-
-    return [job for job in every if not recorded(job)]
-
-
-def _questions(places: list[Place], results: Path) -> Questions:
-    """The test set as these encoders see it, written beside what is there of another one."""
-    found, path = questions_of(places), results / QUESTIONS_FILE
-    if path.is_file():
-        before = read_questions(results)
-        found = Questions(
-            sha256=before.sha256 | found.sha256,
-            names=found.names,
-            landmarks=before.landmarks | found.landmarks,
-        )
-    write_text_atomically(path, found.model_dump_json(indent=1) + "\n")
-    return found
+    """Those of which no record says what they would be made of now."""
+    there = {key_of(each): each for each in read_records(results)}
+    return [job for job in every if not stands(job.key, bindings[job].row, there)]
 
 
 def _make(
-    todo: Sequence[Job],
-    places: dict[Half, Place],
-    bindings: dict[Job, RowBindings],
+    calls: Mapping[Job, Callable[[], RunRecord]],
     *,
-    device: str | None,
     workers: int,
-    results: Path,
+    write: Callable[[RunRecord], None],
 ) -> None:
-    """Make and record rows, `workers` at a time. RuntimeError, after all of them: some failed."""
+    """Make rows, `workers` at a time, and have each written.
+
+    RuntimeError, after all of them: some failed.
+    """
     os.environ["OMP_NUM_THREADS"] = "1"  # of the workers, which are started anew for each row
     context, failed, began = get_context("spawn"), [], time.monotonic()
+    others = set(active_children())
     with ProcessPoolExecutor(
         workers, context, initializer=stay_with_parent, max_tasks_per_child=1
     ) as pool:
-        running = {
-            pool.submit(
-                _one, places[job.half], job.row, job.seed, bindings=bindings[job], device=device
-            ): job
-            for job in todo
-        }
-        for number, future in enumerate(as_completed(running), 1):
-            job = running[future]
-            try:
-                record = future.result()
-            except Exception as error:
-                failed.append(f"{job.label}: {error}")
-                _say(f"[{number} of {len(todo)}] {job.label} FAILED: {error}")
-                continue
-            write_record(record, results)
-            right = sum(letter in "SK" for letter in record.levels) / len(record.levels)
-            left = (time.monotonic() - began) / number * (len(todo) - number) / 60
-            _say(
-                f"[{number} of {len(todo)}] {job.label}: accuracy {right:.1%}, "
-                f"{sum(record.seconds.values()):.0f} s; about {left:.0f} minutes left"
-            )
+        running = {pool.submit(call): job for job, call in calls.items()}
+        try:
+            for number, future in enumerate(as_completed(running), 1):
+                job = running[future]
+                try:
+                    record = future.result()
+                    write(record)
+                except Exception as error:
+                    failed.append(f"{job.label}: {type(error).__name__}: {error}")
+                    _say(f"[{number} of {len(calls)}] FAILED: {failed[-1]}")
+                    continue
+                left = (time.monotonic() - began) / number * (len(calls) - number) / 60
+                _say(
+                    f"[{number} of {len(calls)}] {job.label}: accuracy {record.accuracy:.1%}, "
+                    f"{sum(record.seconds.values()):.0f} s; about {left:.0f} minutes left"
+                )
+        except BaseException:  # Ctrl-C: leaving the pool would make all rows that wait
+            pool.shutdown(wait=False, cancel_futures=True)
+            for worker in set(active_children()) - others:
+                worker.terminate()
+            raise
     if failed:
         raise RuntimeError("some rows failed:\n" + "\n".join(failed))
 
@@ -207,7 +198,11 @@ def _one(
     with log.open("a", encoding="utf-8") as handle:
         os.dup2(handle.fileno(), sys.stdout.fileno())
         os.dup2(handle.fileno(), sys.stderr.fileno())
-        return make_row(place, row, seed, bindings=bindings, device=device)
+        try:
+            return make_row(place, row, seed, bindings=bindings, device=device)
+        except Exception:
+            traceback.print_exc()
+            raise
 
 
 def _say(line: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Final
 
 from pydantic import Field
@@ -75,15 +76,14 @@ def validate(
     there.
     """
     bindings = row_bindings(place, row, seed, questions_of([place]).sha256[place.half])
-    if not place.holds(seed, STAGES[-1], bindings.baseline):
-        raise RuntimeError(f"the baseline of seed {seed} is not there: run a table first")
+    baseline = place.require(seed, STAGES[-1], bindings.baseline)
     sets = sorted(sets)
     binding = hash_of([bindings.trained, sets])
     name = f"{FOLDER}/{row.name}-{hash_of(sets)[:8]}"
     if row.recipe is None:
         if sets:
             raise ValueError("a baseline is the tables' own: it is asked as it is")
-        model = place.run(seed, STAGES[-1])
+        model = baseline
     else:
         model = train_one(place, seed, name, row.recipe, binding, sets=sets)
     answers = place.seed(seed) / "answers" / name
@@ -98,7 +98,7 @@ def validate(
         encoder=place.half,
         sets=sets,
         levels=levels_of(answers)[0],
-        lm_loss=sum(each["lm_loss"] for each in steps[-LAST:]) / LAST if steps else None,
+        lm_loss=fmean(each["lm_loss"] for each in steps[-LAST:]) if steps else None,
         clipped=sum(each["grad_norm"] > clip for each in steps) / len(steps) if steps else None,
         questions_sha256=bindings.questions,
         binding=hash_of([bindings.row, sets]),
@@ -106,7 +106,7 @@ def validate(
         manifest=manifest_of(model),
     )
     path = results / FOLDER / record.file
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_text_atomically(path, record.model_dump_json(indent=1) + "\n")
     return record
 

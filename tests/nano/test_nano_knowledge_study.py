@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.nano import data
 from benchmarks.nano.knowledge import (
     FALSE_RATES,
     KNOWLEDGE_FILE,
@@ -25,6 +26,7 @@ from benchmarks.nano.report.write import write_report
 from eeca_ref.recipes.composing import compose
 from mgld.build.read import BuildView
 from mgld.build.stages.vectors import column_vectors
+from mgld.evaluate.questions import load_questions
 from mgld.figures import read_records
 from mgld.vision import load_encoder
 from mgld.world import read_ground_truth
@@ -38,6 +40,20 @@ def view(tmp_path_factory: pytest.TempPathFactory) -> BuildView:
     words = ["build", "--source", "world:100", "--encoder", "nano", "--out", str(out)]
     subprocess.run([Path(sys.executable).parent / "mgld", *words], check=True, capture_output=True)
     return BuildView(out)
+
+
+def test_no_landmark_is_in_test_and_validation_set(
+    view: BuildView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = {
+        split: {each.landmark_id for each in load_questions(view.root, split)}
+        for split in ("test", data.SPLIT)
+    }
+    monkeypatch.setattr(data, "TEST", len(ids["test"]))
+    validation = {each.landmark_id for each in load_questions(view.root, data.validation_split())}
+    assert validation and ids[data.SPLIT]
+    assert not validation & ids[data.SPLIT]
+    assert validation | ids[data.SPLIT] == ids["test"]
 
 
 def test_counts_are_those_of_the_world(view: BuildView) -> None:

@@ -91,7 +91,7 @@ def _each_its_half(runs: Runs, part: Part) -> NDArray[np.float64]:
     taken = {name: -weight for name, weight in part.weights.items() if weight < 0}
     both = set.intersection(*(set(runs.of(name, part.encoder)) for name in part.weights))
     first, second = (
-        stacked(runs, each | {BASELINE: -sum(each.values())}, part.encoder, both)[1]
+        stacked(runs, each | {BASELINE: -sum(each.values(), Fraction(0))}, part.encoder, both)[1]
         for each in (added, taken)
     )
     return np.where(runs.scope(part.encoder, part.encoder), first, second)

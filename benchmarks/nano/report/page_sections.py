@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from benchmarks.nano.record import RunRecord
+from benchmarks.nano.record import RunRecord, share_recognised
 from benchmarks.nano.report.contents import Contents
 from benchmarks.nano.report.page_knowledge import render_study
 from benchmarks.nano.report.words import details, percent, table
@@ -168,12 +168,11 @@ def validation_section(records: Sequence[ValidationRecord]) -> str:
 
 def validation_line(record: ValidationRecord) -> list[str]:
     """The cells of one of them."""
-    right = sum(letter in "SK" for letter in record.levels) / len(record.levels)
     return [
         record.row,
         str(record.seed),
         ", ".join(record.sets) or "nothing",
-        percent(right),
+        percent(share_recognised(record.levels)),
         "" if record.clipped is None else percent(record.clipped, 0),
         "" if record.lm_loss is None else f"{record.lm_loss:.3f}",
     ]
