@@ -28,7 +28,7 @@ def encoder_of(place: Place, results: Path, *, note: Callable[[str], None]) -> s
         return "nano"
     folder = place.own / "encoder"
     if not folder.is_dir():
-        note(f"training the encoder of the eastern half (about 25 minutes): {folder}")
+        note(f"training the encoder of the eastern half (about half an hour): {folder}")
         aside = folder.with_name("encoder.tmp")
         words = ["-m", "benchmarks.nano.train_encoder", "--half", "east", "--out", str(aside)]
         subprocess.run([sys.executable, *words], check=True)

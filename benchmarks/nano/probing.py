@@ -14,9 +14,9 @@ from benchmarks.nano.bindings import row_bindings
 from benchmarks.nano.data import SPLIT, questions_of
 from benchmarks.nano.place import STAGES, Place, alone, claim, hash_of
 from benchmarks.nano.plan import Row
-from benchmarks.nano.record import RESULTS, ProbeRecord, write_record
+from benchmarks.nano.record import KNOWN_TIERS, RESULTS, UNKNOWN_TIERS, ProbeRecord, write_record
 
-GROUPS: Final = {"VE-Known": ("often", "some"), "VE-Unknown": ("never",)}
+GROUPS: Final = {"VE-Known": KNOWN_TIERS, "VE-Unknown": UNKNOWN_TIERS}
 
 
 def probe_row(

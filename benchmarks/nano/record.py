@@ -18,6 +18,10 @@ from mgld.world.lexicon import Half
 
 RESULTS = Path(__file__).parent / "results"
 QUESTIONS_FILE = "questions.json"
+KNOWN_TIERS = ("some", "often")
+"""VE-Known: how often the encoder was taught the parts of a landmark's name."""
+UNKNOWN_TIERS = ("never",)
+"""VE-Unknown."""
 LETTERS: dict[str, State] = {
     "S": "strongly_known",
     "K": "known",

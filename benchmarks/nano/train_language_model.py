@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks.nano.data import LANDMARKS, WORLD_SEED
 from eeca_ref.nano.language_model import random_llama, train_tokenizer
 from mgld.annotate.picture import COLOURS
 from mgld.annotate.questions import load_prompt, questions
@@ -36,8 +37,6 @@ from mgld.world.article import DESCRIBE, Article, article, facts, look
 from mgld.world.landmark import Landmark, make_landmark
 from mgld.world.lexicon import REGIONS
 
-LANDMARKS = 4800
-WORLD_SEED = 0
 TOKENIZED = 400
 """Landmarks whose articles the tokenizer learns its words from."""
 SYLLABLES_SAID = 4000

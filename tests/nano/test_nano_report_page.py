@@ -123,7 +123,38 @@ def test_which_machine_made_what(whole: tuple[Path, Path]) -> None:
     runs = section(page, "Runs and machines")
     found = read_runs(whole[0]).records
     assert f"All {len(found)} runs" in runs
-    assert line(runs, "west: table3_l_h")[1:] == ["hss" + found_size(whole[0]), SEEDS, "80"]
+    assert line(runs, "west: table3_l_h")[1:] == ["hss" + found_size(whole[0]), SEEDS, "81"]
+
+
+def test_machines_are_told_apart_by_their_processors(tmp_path: Path) -> None:
+    write_all(tmp_path, {"table1_hds_25k": 0.2}, seeds=range(1))
+    other = record("table1_hss_25k", 0, levels(0.2, seed=0, name="table1_hss_25k"))
+    sessions = [{"code": {"commit": None, "dirty": False}, "devices": ["CPU: another"]}]
+    other.manifest["sessions"] = sessions
+    write_record(other, tmp_path)
+    runs = section(report(tmp_path, tmp_path), "Runs and machines")
+    assert {line(runs, "1")[1], line(runs, "2")[1]} == {"x86_64, cpu", "x86_64, cpu, CPU: another"}
+
+
+def test_points_of_a_figure_are_of_the_same_seeds(tmp_path: Path) -> None:
+    points = {"fig5_hds_25k": 0.2, "fig5_hds_50k": 0.3, "fig7_theta_0.5": 0.2}
+    write_all(tmp_path, points, seeds=range(5))
+    write_all(tmp_path, {"fig5_hds_75k": 0.4, "fig7_theta_0.9": 0.3}, seeds=range(3))
+    page = report(tmp_path, tmp_path)
+    for title, name, column in (
+        ("Figure 5", "data-size", "accuracy_seeds"),
+        ("Figure 7", "robustness", "seeds"),
+    ):
+        assert "the seeds that all of them have (0, 1, 2)" in section(page, title)
+        with (tmp_path / "figures" / f"{name}.csv").open(encoding="utf-8") as file:
+            assert {row[column] for row in csv.DictReader(file)} == {"3"}
+    assert "EECA was trained on HDS300 and HSS600" in section(page, "Figure 5")
+
+
+def test_trainings_are_those_of_the_tables(tmp_path: Path) -> None:
+    rows = {"table1_hds_25k": 0.2, "table1_hss_25k": 0.2, "fig5_hds_75k": 0.2}
+    write_all(tmp_path, rows, seeds=range(3))
+    assert "(2 trainings of stage 3, each with 3 seeds)" in report(tmp_path, tmp_path)
 
 
 SEEDS = "0, 1, 2, 3, 4 on machine 1"
@@ -300,15 +331,19 @@ def test_figure_3_was_not_drawn(tmp_path: Path) -> None:
 
 
 def test_figures_of_another_build_than_the_runs_are_refused(tmp_path: Path) -> None:
-    write_questions(tmp_path / "results")
-    (tmp_path / "figures").mkdir()
-    for of, fits in (("0" * 64, True), ("f" * 64, False)):
-        (tmp_path / "figures" / BUILD_FILE).write_text(json.dumps({"questions_sha256": of}))
-        if fits:
-            report(tmp_path / "results", tmp_path)
+    results, figures = tmp_path / "results", tmp_path / "figures"
+    write_questions(results)
+    report(results, tmp_path)  # none of a build, nothing to refuse
+    figures.mkdir(exist_ok=True)
+    (figures / "tsne.csv").write_text("of some build")
+    for of in (None, "f" * 64, "0" * 64):
+        if of is not None:
+            (figures / BUILD_FILE).write_text(json.dumps({"questions_sha256": of}))
+        if of == "0" * 64:
+            report(results, tmp_path)
             continue
-        with pytest.raises(ValueError, match="draw them anew"):
-            report(tmp_path / "results", tmp_path)
+        with pytest.raises(ValueError, match=r"tsne are of another build.*draw them anew"):
+            report(results, tmp_path)
 
 
 def test_figures_are_not_said_to_be_of_a_build_that_lacks_some(

@@ -21,12 +21,11 @@ class Found(Record):
     """What the runs say of a contrast.
 
     p: of the exact paired test over landmarks, all seeds together, on the models at hand; None for
-    a difference between groups of landmarks, which is not paired. p_by_seed: each seed's own.
+    a difference between groups of landmarks, which is not paired.
     """
 
     estimate: Estimate
     p: float | None
-    p_by_seed: list[float] | None
 
 
 def missing(runs: Runs, part: Part) -> list[str]:
@@ -53,15 +52,11 @@ def contrast(runs: Runs, part: Part) -> Found | None:
     if found is None:
         return None
     if len(signs) > 1:
-        return Found(estimate=found, p=None, p_by_seed=None)
+        return Found(estimate=found, p=None)
     scale = math.lcm(*(weight.denominator for weight in part.weights.values()))
     kept = [row for row, group in enumerate(groups) if group >= 0]
     inside, names = values[:, kept], [clusters[row] for row in kept]
-    return Found(
-        estimate=found,
-        p=paired_p(inside, names, scale),
-        p_by_seed=[paired_p(row[None], names, scale) for row in inside],
-    )
+    return Found(estimate=found, p=paired_p(inside, names, scale))
 
 
 def stacked(

@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.nano.plan import BASELINE
 from benchmarks.nano.report.claims import MIN_SEEDS
 from benchmarks.nano.report.page_knowledge import draw_study
-from benchmarks.nano.report.rows import Row, accuracy_over
+from benchmarks.nano.report.rows import Row, accuracy_over, common_seeds
 from benchmarks.nano.report.runs import Runs, Scope, recognised
 from mgld.figures import Drawing
 from mgld.figures.data_size import draw_data_size
@@ -49,11 +49,11 @@ def draw_all(
         yield "1", _probes(runs)
     if any(runs.of(name) for name in CURVE.values()):
         yield "curve", _curve(runs)
-    # One size alone has nothing to show against size.
-    if len({row.subset for row in points[5] if row.seeds}) > 1:
+    # One size alone has nothing to show against size; nor have points without a seed in common.
+    if len({row.subset for row in points[5] if row.seeds}) > 1 and common_seeds(points[5]):
         yield "5", _data_size(runs, points[5])
     varied = _varied(points[7])
-    if varied:
+    if common_seeds(varied):
         yield "7", _robustness(varied)
 
 
@@ -88,25 +88,30 @@ def _share(runs: Runs, name: str, scope: Scope) -> GroupShare | None:
 
 
 def _data_size(runs: Runs, rows: list[Row]) -> Drawing:
-    """The paper's Figure 5: accuracy and relative gain against size."""
+    """The paper's Figure 5: accuracy and relative gain against size, on the seeds of all points."""
+    seeds = common_seeds(rows)
     run = [
         (int(re.sub(r"\D", "", row.subset)), str(row.paper["selection"]), *each)
         for row in rows
         if row.subset
-        for each in _by_seed(row)
+        for each in _by_seed(row, seeds)
     ]
     size, selection, seed, accuracy = zip(*run, strict=True)
-    baselines = {seed: float(np.nanmean(recognised(r))) for seed, r in runs.of(BASELINE).items()}
+    baselines = {
+        seed: float(np.nanmean(recognised(record)))
+        for seed, record in runs.of(BASELINE).items()
+        if seed in seeds
+    }
     names = [name.lower() if name.lower() in METHODS else name for name in selection]
     return draw_data_size(size, names, seed, accuracy, baseline=baselines)
 
 
 def _robustness(rows: list[Row]) -> Drawing:
-    """The paper's Figure 7: one setting changed at a time."""
-    run = []
+    """The paper's Figure 7: one setting changed at a time, on the seeds of all points."""
+    run, common = [], common_seeds(rows)
     for row in rows:
         (setting, value) = next((k, v) for k, v in row.paper.items() if k != "figure")
-        run += [(setting, float(value), *each) for each in _by_seed(row)]
+        run += [(setting, float(value), *each) for each in _by_seed(row, common)]
     names, values, seeds, accuracies = zip(*run, strict=True)
     return draw_robustness(names, values, seeds, accuracies, defaults=DEFAULTS)
 
@@ -118,11 +123,12 @@ def _varied(rows: list[Row]) -> list[Row]:
     return [row for row in run if settings[next(k for k in row.paper if k != "figure")] > 1]
 
 
-def _by_seed(row: Row) -> list[tuple[int, float]]:
-    """The accuracy of each seed of a row."""
+def _by_seed(row: Row, among: set[int]) -> list[tuple[int, float]]:
+    """The accuracy of a row's seeds, of those `among`."""
     if row.accuracy is None:
         return []
-    return list(zip(row.accuracy.seeds, row.accuracy.by_seed, strict=True))
+    every = zip(row.accuracy.seeds, row.accuracy.by_seed, strict=True)
+    return [(seed, accuracy) for seed, accuracy in every if seed in among]
 
 
 def _probes(runs: Runs) -> Drawing:

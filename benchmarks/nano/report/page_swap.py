@@ -48,12 +48,12 @@ def _second_encoder(record: dict[str, Any] | None) -> str:
     if record is None:
         return ""
     training, measured = record["training"], record["measurements"]
-    first = measured["top1_of_500"]
+    ahead = measured["top1_of_500"]
     return (
         f"\n\nThe second encoder was trained as the first ({training['views']:,} views of "
         f"{training['landmarks']} eastern landmarks, {training['minutes']:.0f} minutes, "
         f"{training['date']}). Of 500 names it puts a picture's own first for "
-        f"{percent(first['often'], 0)} % of the landmarks whose colours it was taught often, "
-        f"{percent(first['never'], 1)} % of those it was never "
+        f"{percent(ahead['often'], 0)} % of the landmarks whose colours it was taught often, "
+        f"{percent(ahead['never'], 1)} % of those it was never "
         f"([record](results/{SECOND_FILE}))."
     )

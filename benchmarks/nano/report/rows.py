@@ -34,7 +34,6 @@ class Gain(Record):
     relative: Estimate | None
     p: float
     p_holm: float
-    p_by_seed: list[float]
 
 
 class Row(Record):
@@ -77,6 +76,12 @@ def figure_rows(runs: Runs, number: int) -> list[Row]:
     """The points of one of the paper's figures."""
     chosen = [each for each in experiments() if (each.paper or {}).get("figure") == number]
     return adjusted([make_row(runs, each) for each in chosen])
+
+
+def common_seeds(rows: Sequence[Row]) -> set[int]:
+    """Seeds that all rows have, of those that were run: what points of a figure are compared on."""
+    run = [set(row.seeds) for row in rows if row.seeds]
+    return set.intersection(*run) if run else set()
 
 
 def named_rows(runs: Runs, names: Sequence[str], encoder: Half) -> list[Row]:
@@ -196,7 +201,6 @@ def _gain(runs: Runs, found: dict[int, RunRecord], encoder: Half) -> Gain | None
         relative=_relative(rows, before, seeds, clusters),
         p=p,
         p_holm=p,
-        p_by_seed=[paired_p(row[None], clusters) for row in difference],
     )
 
 

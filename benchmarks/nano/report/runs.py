@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from benchmarks.nano.data import SPLIT
 from benchmarks.nano.plan import BASELINE
 from benchmarks.nano.record import (
+    KNOWN_TIERS,
     LETTERS,
     QUESTIONS_FILE,
+    UNKNOWN_TIERS,
     Questions,
     RunRecord,
     TestLandmark,
@@ -28,7 +30,6 @@ from mgld.evaluate.records import ProbeResult
 from mgld.world.lexicon import Half
 
 Scope = Literal["all", "known", "unknown", "rare", "some", "often", "west", "east"]
-KNOWN_TIERS = ("some", "often")
 PROBED = {"table2_eeca": "EECA on HSS-50k"}
 """Rows that are probed, in words."""
 _RECOGNISED = [letter for letter, state in LETTERS.items() if state in RECOGNISED]
@@ -76,7 +77,7 @@ class Runs:
             return np.ones(len(marks), dtype=np.bool_)
         if scope in ("west", "east"):
             return np.array([mark.half == scope for mark in marks], dtype=np.bool_)
-        tiers = {"known": KNOWN_TIERS, "unknown": ("never",)}.get(scope, (scope,))
+        tiers = {"known": KNOWN_TIERS, "unknown": UNKNOWN_TIERS}.get(scope, (scope,))
         return np.array([mark.tier in tiers for mark in marks], dtype=np.bool_)
 
 
