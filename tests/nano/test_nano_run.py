@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.nano.record import RunRecord, read_probes, read_questions, read_records
+from benchmarks.nano.validating import read_validation
 
 SMALL = """
 import sys
@@ -23,12 +24,14 @@ from benchmarks.nano.place import Place
 from benchmarks.nano.plan import rows
 from benchmarks.nano.probing import probe_row
 from benchmarks.nano.run import Job, run_jobs
+from benchmarks.nano.validating import validate
 if __name__ == "__main__":
     every = {row.name: row for row in rows()}
     jobs = [Job("west", 0, every[name]) for name in ("baseline", "table1_hds_25k")]
     run_jobs(Path("out/nano"), jobs, results=Path("results"))
     place = Place(Path("out/nano"))
     probe_row(place, every["baseline"], 0, device="cpu", results=Path("results"))
+    validate(place, every["baseline"], 0, [], device="cpu", results=Path("results"))
 """
 
 
@@ -90,6 +93,8 @@ def test_rows_are_made_recorded_resumed_and_the_same_again(tmp_path: Path) -> No
     asked = {table.subset: table.questions for table in probe.result.tables}
     assert asked["test_paper"] == 100 and 0 < asked["VE-Known"] + asked["VE-Unknown"] <= 100
     assert probe.model == records["baseline"].model
+    (tried,) = read_validation(tmp_path / "results", questions)
+    assert len(tried.levels) == 100 and "-" not in tried.levels
 
     # From nothing but world, build and parts, and without a kill: the same numbers.
     for path in tmp_path.glob("out/nano/seed0"):

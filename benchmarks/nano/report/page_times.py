@@ -29,9 +29,9 @@ def times_section(records: Sequence[RunRecord]) -> str:
     header = ["what", "aimed at", "measured", "reached"]
     body = [_parts(on_cpu), _rows(on_cpu), _rows_on_gpu(on_gpu), _headline(on_cpu)]
     return (
-        f"## What it takes\n\nAims are for {CORES} cores. Rows are made {CORES} at a time with one "
-        "thread each, so that a row's seconds are those of one core beside a busy one. World, "
-        "build and parts, which are made once, are not in it.\n\n"
+        f"## What it takes\n\nAims are for {CORES} cores. As it comes, `run` makes {CORES} rows at "
+        "a time with one thread each: a row's seconds are those of one core beside a busy one. "
+        "World, build and parts, which are made once, are not in it.\n\n"
         + table(header, body, text=["measured", "reached"])
     )
 

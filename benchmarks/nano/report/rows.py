@@ -69,13 +69,13 @@ class Row(Record):
 def table_rows(runs: Runs, number: int) -> list[Row]:
     """The rows of one of the paper's tables, in its order."""
     chosen = [each for each in experiments() if (each.paper or {}).get("table") == number]
-    return adjusted([make_row(runs, each) for each in chosen])
+    return adjusted([row_of(runs, each) for each in chosen])
 
 
 def figure_rows(runs: Runs, number: int) -> list[Row]:
     """The points of one of the paper's figures."""
     chosen = [each for each in experiments() if (each.paper or {}).get("figure") == number]
-    return adjusted([make_row(runs, each) for each in chosen])
+    return adjusted([row_of(runs, each) for each in chosen])
 
 
 def common_seeds(rows: Sequence[Row]) -> set[int]:
@@ -89,10 +89,10 @@ def named_rows(runs: Runs, names: Sequence[str], encoder: Half) -> list[Row]:
     by_name = {each.name: each for each in experiments()}
     baseline = Experiment(name=BASELINE, stage="stage2_instruct", paper={}, subset=None)
     by_name[BASELINE] = baseline
-    return adjusted([make_row(runs, by_name[name], encoder) for name in names])
+    return adjusted([row_of(runs, by_name[name], encoder) for name in names])
 
 
-def make_row(runs: Runs, experiment: Experiment, encoder: Half = "west") -> Row:
+def row_of(runs: Runs, experiment: Experiment, encoder: Half = "west") -> Row:
     """All numbers of one experiment; p-values are not yet adjusted."""
     found = runs.of(experiment.name, encoder)
     seeds, records = list(found), list(found.values())
