@@ -1,6 +1,6 @@
 """How well scores find what an encoder was really taught, and which rule makes the purest subset.
 
-python -m benchmarks.nano.knowledge BUILD [--half west|east] [--out FILE]
+python -m benchmarks.nano.knowledge BUILD [--out FILE]
 
 Of photographs no one knows what CLIP has seen; a procedural world's encoder was taught what
 `mgld.world.curriculum` says. Sim and RSR are held against the margin and two scores that need no
