@@ -9,7 +9,7 @@ from typing import Any, Final
 from benchmarks.nano.knowledge import KNOWLEDGE_FILE, RULES, SCORES
 from benchmarks.nano.record import Questions
 from benchmarks.nano.report.rows import Row
-from benchmarks.nano.report.words import NOT_RUN, details, mean_of, percent, table
+from benchmarks.nano.report.words import details, mean_of, percent, table
 from mgld.figures import Drawing
 from mgld.figures.precision_at_k import PurityPanel, draw_precision_at_k
 from mgld.figures.roc import RocCurve, draw_roc
@@ -167,19 +167,20 @@ def _accuracies(study: dict[str, Any], names: list[str], rows: list[Row]) -> str
     by_key = {}
     for row in rows:
         key = str(row.paper.get("selection", "")).lower(), str(row.paper.get("size"))
-        if row.accuracy is not None:
-            by_key[key] = row
+        # A point of Figure 5 and a row of Table 1 may be one training.
+        by_key[key] = row if row.accuracy is not None else by_key.get(key, row)
     body = []
     for rule in ("hds", "hss", "brs", "lcs"):
         cells = []
         for name in names:
             found = by_key.get((rule, name))
-            cells.append(mean_of(found.accuracy) if found is not None else NOT_RUN)
+            cells.append("-" if found is None else mean_of(found.accuracy))
         body.append([rule.upper(), *cells])
     header = ["trained on", *names]
     return (
-        "Accuracy of the models that were trained on them, % (on subsets by margin, entropy or "
-        "max-softmax none was trained, so that which of all rules teaches best is open):\n\n"
+        "Accuracy of the models that were trained on them, % (-: the paper has no such row; on "
+        "subsets by margin, entropy or max-softmax none was trained, so that which of all rules "
+        "teaches best is open):\n\n"
     ) + table(header, body)
 
 
