@@ -164,7 +164,7 @@ def _told_apart(study: dict[str, Any], found: dict[str, Any]) -> str:
 
 def _accuracies(study: dict[str, Any], names: list[str], rows: list[Row]) -> str:
     """Which rule trains best, beside which is purest; rules of the paper alone were trained."""
-    by_key = {}
+    by_key: dict[tuple[str, str], Row] = {}
     for row in rows:
         key = str(row.paper.get("selection", "")).lower(), str(row.paper.get("size"))
         # A point of Figure 5 and a row of Table 1 may be one training.
