@@ -29,10 +29,10 @@ def draw_robustness(
     """Mean accuracy with its 95 % t interval over seeds at each value of each setting.
 
     setting, value, seed, accuracy: R runs, in which only `setting` differs from the defaults;
-    `accuracy` is a share, 0 to 1. Panels are in the order in which settings come first; values
-    stand evenly, whatever their distance, and `defaults` (setting -> value) is marked. A run at the
-    defaults belongs in each setting's rows. Data: one row a setting and value. ValueError where the
-    columns are not equally long.
+    `accuracy` is a share, 0 to 1, and drawn from 0. Panels are in the order in which settings come
+    first; values stand evenly, whatever their distance, and `defaults` (setting -> value) is
+    marked. A run at the defaults belongs in each setting's rows. Data: one row a setting and value.
+    ValueError where the columns are not equally long.
     """
     runs = list(zip(setting, value, seed, accuracy, strict=True))
     names = list(dict.fromkeys(setting))
@@ -55,6 +55,9 @@ def draw_robustness(
             axis.set_xlabel(plain(SYMBOLS.get(name, name)))
         for axis in axes[:, 0]:
             axis.set_ylabel("accuracy, %")
+        top = max((row["accuracy_high"] or row["accuracy"] for row in rows), default=1.0)
+        # From 0, so that a change looks as large as it is.
+        axes.flat[0].set_ylim(0, 110 * top or None)
         if any(row["default"] for row in rows):
             _key(figure)
     return Drawing(
