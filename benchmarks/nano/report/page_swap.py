@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from benchmarks.nano.encoders import SECOND_FILE
 from benchmarks.nano.plan import BASELINE, swapped
+from benchmarks.nano.report.claims import HALVES
 from benchmarks.nano.report.contents import Contents
 from benchmarks.nano.report.rows import accuracy_over
 from benchmarks.nano.report.words import mean_of, percent, table
-from mgld.world.lexicon import Half
 
 SWAP_ROWS: Final = tuple(row.name for row in swapped())
 """Rows that both encoders have, the baseline first."""
@@ -18,9 +18,8 @@ SWAP_ROWS: Final = tuple(row.name for row in swapped())
 def swap_section(contents: Contents) -> str:
     """Accuracy over both halves of the world, by what half the encoder was taught."""
     runs = contents.runs
-    halves: tuple[Half, ...] = ("west", "east")
     body = []
-    for encoder in halves:
+    for encoder in HALVES:
         for name in SWAP_ROWS:
             found = runs.of(name, encoder)
             selection, _, size = name.removeprefix("table1_").partition("_")
