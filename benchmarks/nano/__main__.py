@@ -40,8 +40,8 @@ def main() -> None:
     "tables",
     multiple=True,
     type=click.Choice(list(PARTS_BY_NAME)),
-    help="A table or figure of the paper, or the swap control; may be given several times."
-    "  [default: 1 and 3]",
+    help="A table or figure of the paper, the swap control, or subsets by another rule; may be "
+    "given several times.  [default: 1 and 3]",
 )
 @click.option("--seeds", type=click.IntRange(min=1), help="[default: 5 for Tables 1 and 3, else 3]")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)

@@ -9,7 +9,7 @@ from typing import Final
 from benchmarks.nano.asking import ANSWER_BATCH, decoding
 from benchmarks.nano.machine import versions
 from benchmarks.nano.place import STAGES, Place, hash_of
-from benchmarks.nano.plan import PRESET, Row, settings_of
+from benchmarks.nano.plan import PRESET, Row, settings_of, subset_of
 from mgld.files import sha256_file
 
 VERSION: Final = 1
@@ -39,7 +39,8 @@ def row_bindings(place: Place, row: Row, seed: int, questions: str) -> RowBindin
     baseline = hash_of([VERSION, seed, _parts(place), stages, _versions()])
     trained = baseline
     if row.recipe is not None:
-        trained = hash_of([baseline, settings_of(row.recipe), _dataset(place)])
+        own = [] if row.rule is None else [_rule_subset(place, row)]
+        trained = hash_of([baseline, settings_of(row.recipe), _dataset(place), *own])
     said = [answer_prompt(row.prompt).version, decoding().model_dump(mode="json"), ANSWER_BATCH]
     asked = hash_of([trained, questions, said, rule_hash()])
     return RowBindings(baseline, trained, asked, questions)
@@ -69,6 +70,14 @@ def _dataset(place: Place) -> dict[str, str]:
         for name, file in shard["files"].items()
         if name.startswith("dataset/") and name.endswith(".parquet")
     }
+
+
+def _rule_subset(place: Place, row: Row) -> str:
+    """The hash of the subset that another rule chose. RuntimeError: it was not written yet."""
+    path = place.rules / f"{subset_of(row)}.parquet"
+    if not path.is_file():
+        raise RuntimeError(f"there is no {path}: python -m benchmarks.nano run --table rules")
+    return sha256_file(path)
 
 
 def _versions() -> dict[str, str]:

@@ -76,9 +76,9 @@ def study(
     FileNotFoundError: the build is not complete. ValueError: its source is no procedural world, so
     that no one knows what was taught.
     """
-    pool = _pool(view, half)
+    pool = pool_of(view, half)
     sizes = budgets(len(pool.inside)) if sizes is None else sizes
-    orders = {rule: _order(pool, rule, view.config.seed) for rule in RULES}
+    orders = {rule: order_of(pool, rule, view.config.seed) for rule in RULES}
     found: dict[str, Any] = {
         "encoder": view.config.encoder,
         "taught": half,
@@ -106,7 +106,8 @@ def study(
     return result
 
 
-def _pool(view: BuildView, half: Half) -> Pool:
+def pool_of(view: BuildView, half: Half) -> Pool:
+    """The build's training records with all scores."""
     records = read_records(view)
     facts = taught(view, records.landmark_id, half)
     inside = np.flatnonzero(~records.test)
@@ -121,8 +122,8 @@ def _pool(view: BuildView, half: Half) -> Pool:
     return Pool(records, inside, scores, facts.at(inside))
 
 
-def _order(pool: Pool, rule: str, seed: int) -> NDArray[np.int64]:
-    """Positions in the pool, first to be chosen first; a subset is a prefix."""
+def order_of(pool: Pool, rule: str, seed: int) -> NDArray[np.int64]:
+    """Positions in the pool, first to be chosen first; a subset is a prefix. rule: of `RULES`."""
     ids = pool.records.landmark_id[pool.inside]
     if rule in pool.scores:
         return np.lexsort((ids, -pool.scores[rule]))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.nano.detection import Bools, Floats
+from benchmarks.nano.plan import PAPER_SIZES
 from eeca_ref.recipes.composing import compose
 from mgld.build.read import BuildView
 from mgld.build.stages.vectors import column_vectors
@@ -18,7 +19,6 @@ from mgld.vision import load_encoder
 from mgld.world import read_ground_truth
 from mgld.world.lexicon import Half
 
-PAPER_SIZES: Final = ("25k", "50k", "75k", "100k", "125k")
 ROWS: Final = 512
 """Images whose softmax is made at once."""
 Ints = NDArray[np.int64]

@@ -41,7 +41,8 @@ def make_row(
             model = train_one(place, seed, stage, f"{PRESET}/{stage}", bindings.baseline)
         earlier = manifest_of(place.run(seed, STAGES[0]))
     else:
-        model = train_one(place, seed, row.trained_as, row.recipe, bindings.trained)
+        sets = data_of(place, row)
+        model = train_one(place, seed, row.trained_as, row.recipe, bindings.trained, sets=sets)
     seconds["train"] = time.perf_counter() - began
     began = time.perf_counter()
     answers = place.answers(seed, row)
@@ -91,6 +92,13 @@ def train_one(
         claim(out, binding)
         train(load_recipe(recipe, [*own, *sets]), out)
     return out
+
+
+def data_of(place: Place, row: Row) -> list[str]:
+    """What the row's recipe is told of its data, where another rule chose it."""
+    if row.rule is None:
+        return []
+    return [f"data.source.source={place.rules}", f"data.source.config={subset_of(row)}"]
 
 
 def _sets_of(place: Place, seed: int, name: str) -> list[str]:

@@ -55,6 +55,11 @@ class Place:
         """What stages 1 and 2 begin from."""
         return self.own / "parts"
 
+    @property
+    def rules(self) -> Path:
+        """A dataset of subsets that another rule chose (`rule_subsets`)."""
+        return self.own / "rules"
+
     def seed(self, seed: int) -> Path:
         """The folder of all that is trained with a seed, and asked."""
         return self.own / self.runs / f"seed{seed}"

@@ -18,7 +18,7 @@ from benchmarks.nano.asking import ask, levels_of
 from benchmarks.nano.bindings import row_bindings
 from benchmarks.nano.data import questions_of, validation_split
 from benchmarks.nano.machine import this_machine
-from benchmarks.nano.making import manifest_of, train_one
+from benchmarks.nano.making import data_of, manifest_of, train_one
 from benchmarks.nano.place import STAGES, Place, hash_of
 from benchmarks.nano.plan import Row
 from benchmarks.nano.record import RESULTS, Machine, Questions
@@ -85,7 +85,8 @@ def validate(
             raise ValueError("a baseline is the tables' own: it is asked as it is")
         model = baseline
     else:
-        model = train_one(place, seed, name, row.recipe, binding, sets=sets)
+        all_sets = [*data_of(place, row), *sets]
+        model = train_one(place, seed, name, row.recipe, binding, sets=all_sets)
     answers = place.seed(seed) / "answers" / name
     split = validation_split()
     asked = hash_of([binding, split])

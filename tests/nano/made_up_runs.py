@@ -81,7 +81,10 @@ def record(
     """A run with these levels."""
     subset = None
     if row not in ("baseline", *BASELINES):
-        subset = compose(f"nano/{row}")["data"]["source"].get("config")
+        if row.startswith("rules_"):
+            subset = row
+        else:
+            subset = compose(f"nano/{row}")["data"]["source"].get("config")
     return RunRecord(
         row=row, stands_for=stands_for or [row], seed=seed, encoder=encoder, subset=subset,
         levels=given, said="".join("5" if letter in "SK" else "0" for letter in given),

@@ -67,6 +67,19 @@ def test_data_and_questions_change_what_depends_on_them(place: Place) -> None:
     assert _changed(before, _bindings(place, "other")) == {"row"}
 
 
+def test_another_rules_subset_changes_its_own_rows_alone(place: Place) -> None:
+    row, before = plan.rule_row("25k"), _bindings(place)
+    with pytest.raises(RuntimeError, match=r"no .*entropy300.parquet: .* --table rules"):
+        row_bindings(place, row, 0, "q")
+    place.rules.mkdir()
+    (place.rules / "entropy300.parquet").write_text("some records")
+    mine = row_bindings(place, row, 0, "q")
+    assert _changed(before, mine) == {"trained", "row"}
+    (place.rules / "entropy300.parquet").write_text("others")
+    assert _changed(mine, row_bindings(place, row, 0, "q")) == {"trained", "row"}
+    assert _bindings(place) == before
+
+
 def test_a_package_changes_all_and_this_project_by_its_own_number(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

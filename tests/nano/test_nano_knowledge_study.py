@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import mgld
 from benchmarks.nano import data
 from benchmarks.nano.knowledge import (
     FALSE_RATES,
@@ -19,15 +20,20 @@ from benchmarks.nano.knowledge import (
     study,
     write_study,
 )
-from benchmarks.nano.knowledge_facts import PAPER_SIZES, budgets, counted_anew, softmax_of, taught
+from benchmarks.nano.knowledge_facts import budgets, counted_anew, softmax_of, taught
+from benchmarks.nano.place import Place
+from benchmarks.nano.plan import PAPER_SIZES
 from benchmarks.nano.record import Questions
 from benchmarks.nano.report.page_knowledge import draw_study, read_study, render_study
 from benchmarks.nano.report.write import write_report
+from benchmarks.nano.rule_subsets import write_rule_subsets
+from eeca_ref.data.mgld import MgldSource
 from eeca_ref.recipes.composing import compose
 from mgld.build.read import BuildView
 from mgld.build.stages.vectors import column_vectors
 from mgld.evaluate.questions import load_questions
 from mgld.figures import read_records
+from mgld.hub.load import config_names
 from mgld.vision import load_encoder
 from mgld.world import read_ground_truth
 
@@ -95,6 +101,36 @@ def test_purities_are_counted(view: BuildView) -> None:
             assert value["precision"] == pytest.approx(known / size, abs=1e-6)
             checked += 1
     assert checked >= 4
+
+
+def test_a_rules_subset_is_the_builds_own_where_the_rule_is(view: BuildView) -> None:
+    place = Place(view.root.parent)
+    sizes = [
+        int(name.removeprefix("hds"))
+        for name in config_names(place.build / "dataset")
+        if name[:3] == "hds"
+    ]
+    write_rule_subsets(place, "hds", sizes)
+    for size in sizes:
+        mine, its = (MgldSource(str(at), f"hds{size}") for at in (place.rules, place.build))
+        assert mine.fingerprint() == its.fingerprint()
+        assert mine.read_image("0") == its.read_image("0")
+
+
+def test_a_rules_subset_is_the_first_by_its_score(view: BuildView) -> None:
+    place = Place(view.root.parent)
+    write_rule_subsets(place, "entropy", [10, 20])
+    before = {path.name: path.read_bytes() for path in place.rules.iterdir()}
+    write_rule_subsets(place, "entropy", [10, 20])
+    assert {path.name: path.read_bytes() for path in place.rules.iterdir()} == before
+    pool = read_records(view)
+    ids = pool.landmark_id[~pool.test]
+    entropy, _ = softmax_of(view, ids)
+    found = mgld.load(place.rules, "entropy20", split="train")["landmark_id"]
+    assert found[:] == ids[np.argsort(entropy, kind="stable")][:20].tolist()
+    assert mgld.load(place.rules, "entropy10", split="train")["landmark_id"][:] == found[:10]
+    with pytest.raises(ValueError, match=f"of {len(ids) + 1} from {len(ids)} training records"):
+        write_rule_subsets(place, "entropy", [len(ids) + 1])
 
 
 def test_budgets_are_those_of_the_preset_that_fit() -> None:
@@ -187,7 +223,7 @@ def test_curves_rise(view: BuildView) -> None:
 def test_page_and_figures(view: BuildView, tmp_path: Path) -> None:
     found = write_study(view, tmp_path / "results" / "knowledge.json", sizes=SIZES)
     assert [drawing.name for drawing in draw_study(found)] == ["roc", "precision-at-k"]
-    text = render_study(json.loads(json.dumps(found)), [], "PICTURES")
+    text = render_study(json.loads(json.dumps(found)), "PICTURES")
     known = found["definitions"]["known"]
     size = str(found["sizes"]["25k"])
     share = f"{100 * known['precision']['lcs'][size]['precision']:.1f}"

@@ -7,10 +7,13 @@ from collections import Counter
 from benchmarks.nano.plan import (
     BASELINE,
     HEADLINE,
+    PAPER_SIZES,
     PARTS,
     SEEDS,
     SWAPPED,
     rows,
+    rule_row,
+    settings_of,
     subset_of,
     swapped,
 )
@@ -24,12 +27,13 @@ def _wanted(prefix: str) -> set[str]:
 
 def test_every_experiment_of_the_paper_is_in_exactly_one_row() -> None:
     named = Counter(name for row in rows() for name in row.stands_for)
-    assert set(named) == {each.name for each in experiments() if each.paper is not None}
+    of_the_paper = {each.name for each in experiments() if each.paper is not None}
+    assert set(named) == of_the_paper | {row.name for row in map(rule_row, PAPER_SIZES)}
     assert set(named.values()) == {1}
 
 
 def test_a_part_has_the_rows_that_its_table_needs() -> None:
-    for part in PARTS[:-1]:
+    for part in set(PARTS) - {"swap", "rules"}:
         covered = {name for row in rows((part,)) for name in row.stands_for}
         assert _wanted(part) <= covered
         assert rows((part,))[0].name == BASELINE
@@ -59,9 +63,22 @@ def test_subsets_are_those_of_the_recipes() -> None:
     for row in rows():
         if row.recipe is None:
             assert subset_of(row) is None
-        else:
+        elif row.rule is None:
             source = load_recipe(row.recipe).data.source
             assert subset_of(row) == getattr(source, "config", None)
+
+
+def test_another_rule_has_the_sizes_of_figure_5() -> None:
+    found = rows(("rules",))
+    assert [subset_of(row) for row in found[1:]] == [
+        "entropy300", "entropy600", "entropy900", "entropy1200", "entropy1500",
+    ]  # fmt: skip
+    for row, size in zip(found[1:], PAPER_SIZES, strict=True):
+        (hds,) = (each for each in rows() if f"fig5_hds_{size}" in each.stands_for)
+        assert row.recipe is not None and hds.recipe is not None
+        mine, its = settings_of(row.recipe), settings_of(hds.recipe)
+        assert mine == its
+    assert {job.half for job in jobs(("rules",))} == {"west"}
 
 
 def test_jobs_are_each_row_once_with_the_seeds_of_its_part() -> None:

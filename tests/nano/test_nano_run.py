@@ -27,7 +27,8 @@ from benchmarks.nano.run import Job, run_jobs
 from benchmarks.nano.validating import validate
 if __name__ == "__main__":
     every = {row.name: row for row in rows()}
-    jobs = [Job("west", 0, every[name]) for name in ("baseline", "table1_hds_25k")]
+    names = ("baseline", "table1_hds_25k", "rules_entropy_25k")
+    jobs = [Job("west", 0, every[name]) for name in names]
     run_jobs(Path("out/nano"), jobs, results=Path("results"))
     place = Place(Path("out/nano"))
     probe_row(place, every["baseline"], 0, device="cpu", results=Path("results"))
@@ -70,7 +71,7 @@ def test_rows_are_made_recorded_resumed_and_the_same_again(tmp_path: Path) -> No
     process.wait()
     assert not list(tmp_path.glob("results/*-seed*"))
     said = _to_the_end(tmp_path)
-    assert "2 rows, 0 of them recorded" in said
+    assert "3 rows, 0 of them recorded" in said
 
     records = {record.row: record for record in read_records(tmp_path / "results")}
     questions = read_questions(tmp_path / "results")
@@ -85,10 +86,13 @@ def test_rows_are_made_recorded_resumed_and_the_same_again(tmp_path: Path) -> No
         assert record.machine.threads == 1 and record.seconds["train"] > 0
     assert records["table1_hds_25k"].subset == "hds300"
     assert records["table1_hds_25k"].manifest["data"]["rows"] == 300
+    other = records["rules_entropy_25k"]
+    assert other.subset == "entropy300" and other.manifest["data"]["rows"] == 300
+    assert other.binding != records["table1_hds_25k"].binding
     start = records["table1_hds_25k"].manifest["models"]["start"]["fingerprint"]
     assert start is not None
 
-    assert "2 rows, 2 of them recorded" in _to_the_end(tmp_path)
+    assert "3 rows, 3 of them recorded" in _to_the_end(tmp_path)
     (probe,) = read_probes(tmp_path / "results")
     asked = {table.subset: table.questions for table in probe.result.tables}
     assert asked["test_paper"] == 100 and 0 < asked["VE-Known"] + asked["VE-Unknown"] <= 100

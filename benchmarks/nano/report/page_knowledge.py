@@ -8,8 +8,7 @@ from typing import Any, Final
 
 from benchmarks.nano.knowledge import KNOWLEDGE_FILE, RULES, SCORES
 from benchmarks.nano.record import Questions
-from benchmarks.nano.report.rows import Row
-from benchmarks.nano.report.words import details, mean_of, percent, table
+from benchmarks.nano.report.words import details, percent, table
 from mgld.figures import Drawing
 from mgld.figures.precision_at_k import PurityPanel, draw_precision_at_k
 from mgld.figures.roc import RocCurve, draw_roc
@@ -71,8 +70,8 @@ def draw_study(study: dict[str, Any]) -> Iterator[Drawing]:
     )
 
 
-def render_study(study: dict[str, Any], rows: list[Row], pictures: str) -> str:
-    """The section's text. rows: points of Figure 5 and rows of Table 1, for the accuracies."""
+def render_study(study: dict[str, Any], pictures: str) -> str:
+    """The section's text."""
     parts = [
         f"{study['pool']:,} training records, {study['names']:,} names, encoder "
         f"`{study['encoder']}`. What was taught is known here; of CLIP it is not. RSR, Sim and "
@@ -83,8 +82,8 @@ def render_study(study: dict[str, Any], rows: list[Row], pictures: str) -> str:
         pictures,
         "How many % of a subset are landmarks taught sometimes or often (VE-Known), by the rule "
         "that chose it:",
-        _purity(study, "known", rows),
-        details('The same for "taught often"', _purity(study, "often", [])),
+        _purity(study, "known"),
+        details('The same for "taught often"', _purity(study, "often")),
         "HDS is the order of the margin among the images whose own name comes first, so that the "
         "two part only where those are used up. Intervals of areas: Newcombe's (2006, method 5), "
         "landmarks of one name counted once; differences from RSR: DeLong's.",
@@ -129,8 +128,8 @@ def _areas(study: dict[str, Any]) -> str:
     )
 
 
-def _purity(study: dict[str, Any], definition: str, rows: list[Row]) -> str:
-    """Purity at each budget, and with `rows` what a model trained on it reached."""
+def _purity(study: dict[str, Any], definition: str) -> str:
+    """Purity at each budget."""
     found = study["definitions"].get(definition)
     if found is None or not study["sizes"]:
         return "No budget fits this pool."
@@ -147,8 +146,7 @@ def _purity(study: dict[str, Any], definition: str, rows: list[Row]) -> str:
         body.append([RULE_WORDS[rule], *cells])
     best = [percent(found["best_possible"][str(study["sizes"][name])]) for name in names]
     body.append(["best possible", *best])
-    text = f"{table(header, body)}\n\nBold: the purest. {_told_apart(study, found)}"
-    return f"{text}\n\n{_accuracies(study, names, rows)}" if rows else text
+    return f"{table(header, body)}\n\nBold: the purest. {_told_apart(study, found)}"
 
 
 def _told_apart(study: dict[str, Any], found: dict[str, Any]) -> str:
@@ -160,28 +158,6 @@ def _told_apart(study: dict[str, Any], found: dict[str, Any]) -> str:
     if not words:
         return f"All others are told apart from it ({TEST})."
     return f"Not told apart from it ({TEST}): {'; '.join(words)}."
-
-
-def _accuracies(study: dict[str, Any], names: list[str], rows: list[Row]) -> str:
-    """Which rule trains best, beside which is purest; rules of the paper alone were trained."""
-    by_key: dict[tuple[str, str], Row] = {}
-    for row in rows:
-        key = str(row.paper.get("selection", "")).lower(), str(row.paper.get("size"))
-        # A point of Figure 5 and a row of Table 1 may be one training.
-        by_key[key] = row if row.accuracy is not None else by_key.get(key, row)
-    body = []
-    for rule in ("hds", "hss", "brs", "lcs"):
-        cells = []
-        for name in names:
-            found = by_key.get((rule, name))
-            cells.append("-" if found is None else mean_of(found.accuracy))
-        body.append([rule.upper(), *cells])
-    header = ["trained on", *names]
-    return (
-        "Accuracy of the models that were trained on them, % (-: the paper has no such row; on "
-        "subsets by margin, entropy or max-softmax none was trained, so that which of all rules "
-        "teaches best is open):\n\n"
-    ) + table(header, body)
 
 
 def _curves(found: dict[str, Any]) -> list[RocCurve]:

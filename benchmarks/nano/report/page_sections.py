@@ -10,6 +10,7 @@ from typing import Final
 from benchmarks.nano.record import RunRecord, share_recognised
 from benchmarks.nano.report.contents import Contents
 from benchmarks.nano.report.page_knowledge import render_study
+from benchmarks.nano.report.page_rules import rules_section
 from benchmarks.nano.report.rows import Row, common_seeds
 from benchmarks.nano.report.words import details, percent, table
 from benchmarks.nano.validating import ValidationRecord
@@ -119,8 +120,8 @@ def study_section(contents: Contents) -> str:
     """The knowledge study, where it was made."""
     if contents.study is None:
         return "Not run: `python -m benchmarks.nano.knowledge BUILD` measures it."
-    rows = [*contents.points[5], *contents.tables[1]]
-    return render_study(contents.study, rows, pictures_of(contents, "knowledge"))
+    study = render_study(contents.study, pictures_of(contents, "knowledge"))
+    return f"{study}\n\n{rules_section(contents.runs)}"
 
 
 TOLD: Final = {
