@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.nano.report.words import table
 from mgld.files import write_text_atomically
 from mgld.world.curriculum import TIERS
 
@@ -18,12 +19,6 @@ CODES = ("wall colour", "roof colour", "beacon colour")
 
 def _percent(value: float) -> str:
     return f"{100 * value:.1f} %"
-
-
-def _table(header: list[str], rows: list[list[Any]]) -> str:
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
-    return "\n".join(lines)
 
 
 def _goals(training: dict[str, Any], measured: dict[str, Any]) -> str:
@@ -60,14 +55,14 @@ def _goals(training: dict[str, Any], measured: dict[str, Any]) -> str:
             if probes["category"]["accuracy"] < 0.8
             else _percent(probes["category"]["accuracy"]),
         ],
-        ["minutes to train on 2 cores", "40", training["minutes"]],
+        ["minutes to train on 2 cores", "40", str(training["minutes"])],
     ]
-    return _table(["goal", "wanted", "reached"], rows)
+    return table(["goal", "wanted", "reached"], rows)
 
 
 def render_card(training: dict[str, Any], measured: dict[str, Any]) -> str:
     """Markdown text of the card."""
-    tiers = _table(
+    tiers = table(
         [
             "taught",
             "landmarks",
@@ -79,7 +74,7 @@ def render_card(training: dict[str, Any], measured: dict[str, Any]) -> str:
         [
             [
                 t,
-                measured["per_tier"][t],
+                str(measured["per_tier"][t]),
                 _percent(measured["top1_of_500"][t]),
                 _percent(measured["top1_within_category"][t]),
                 _percent(measured["chance_within_category"][t]),
@@ -88,12 +83,12 @@ def render_card(training: dict[str, Any], measured: dict[str, Any]) -> str:
             for t in TIERS
         ],
     )
-    growth = _table(
+    growth = table(
         ["views of the rarest code", "landmarks", "top-1 of 500 names", "mean RSR", "median RSR"],
         [
             [
-                g["taught_code_views"],
-                g["landmarks"],
+                str(g["taught_code_views"]),
+                str(g["landmarks"]),
                 _percent(g["top1_of_500"]),
                 f"{g['mean_rsr']:.4f}",
                 f"{g['median_rsr']:.4f}",
@@ -103,7 +98,7 @@ def render_card(training: dict[str, Any], measured: dict[str, Any]) -> str:
     )
     named = {**dict.fromkeys(CODES, "code of taught names"), "place": "in 80 % of names"}
     named["category"] = "a word in 60 % of names"
-    probes = _table(
+    probes = table(
         ["attribute", "accuracy", "chance", "role"],
         [
             [

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.nano.report.dispersion import Measured
-from benchmarks.nano.report.rows import Row
+from benchmarks.nano.report.rows import RowNumbers
 from benchmarks.nano.report.runs import Runs
 from benchmarks.nano.report.verdicts import Conclusion
 from benchmarks.nano.validating import ValidationRecord
@@ -32,8 +32,8 @@ class Contents:
     """
 
     runs: Runs
-    tables: dict[int, list[Row]]
-    points: dict[int, list[Row]]
+    tables: dict[int, list[RowNumbers]]
+    points: dict[int, list[RowNumbers]]
     conclusions: list[Conclusion]
     remarks: dict[str, str]
     pictures: dict[str, list[Picture]]

@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.nano.plan import BASELINE
 from benchmarks.nano.report.claims import MIN_SEEDS
 from benchmarks.nano.report.page_knowledge import draw_study
-from benchmarks.nano.report.rows import Row, accuracy_over, common_seeds
+from benchmarks.nano.report.rows import RowNumbers, accuracy_over, common_seeds
 from benchmarks.nano.report.runs import Runs, Scope, recognised
 from mgld.figures import Drawing
 from mgld.figures.data_size import draw_data_size
@@ -39,7 +39,7 @@ DEFAULTS: Final = {"mu_e": 7.32, "theta": 0.5, "hr_tokens": 128.0}
 
 
 def draw_all(
-    runs: Runs, points: dict[int, list[Row]], study: dict[str, Any] | None
+    runs: Runs, points: dict[int, list[RowNumbers]], study: dict[str, Any] | None
 ) -> Iterator[tuple[str, Drawing]]:
     """Each figure that the runs can show, with its number in the paper, or "knowledge"."""
     if study is not None:
@@ -87,7 +87,7 @@ def _share(runs: Runs, name: str, scope: Scope) -> GroupShare | None:
     return None if found is None else GroupShare(found.effect, found.low, found.high)
 
 
-def _data_size(runs: Runs, rows: list[Row]) -> Drawing:
+def _data_size(runs: Runs, rows: list[RowNumbers]) -> Drawing:
     """The paper's Figure 5: accuracy and relative gain against size, on the seeds of all points."""
     seeds = common_seeds(rows)
     run = [
@@ -106,7 +106,7 @@ def _data_size(runs: Runs, rows: list[Row]) -> Drawing:
     return draw_data_size(size, names, seed, accuracy, baseline=baselines)
 
 
-def _robustness(rows: list[Row]) -> Drawing:
+def _robustness(rows: list[RowNumbers]) -> Drawing:
     """The paper's Figure 7: one setting changed at a time, on the seeds of all points."""
     run, common = [], common_seeds(rows)
     for row in rows:
@@ -116,14 +116,14 @@ def _robustness(rows: list[Row]) -> Drawing:
     return draw_robustness(names, values, seeds, accuracies, defaults=DEFAULTS)
 
 
-def _varied(rows: list[Row]) -> list[Row]:
+def _varied(rows: list[RowNumbers]) -> list[RowNumbers]:
     """Those that were run, of settings of which more than one value was."""
     run = [row for row in rows if row.seeds]
     settings = Counter(next(k for k in row.paper if k != "figure") for row in run)
     return [row for row in run if settings[next(k for k in row.paper if k != "figure")] > 1]
 
 
-def _by_seed(row: Row, among: set[int]) -> list[tuple[int, float]]:
+def _by_seed(row: RowNumbers, among: set[int]) -> list[tuple[int, float]]:
     """The accuracy of a row's seeds, of those `among`."""
     if row.accuracy is None:
         return []

@@ -11,7 +11,7 @@ from benchmarks.nano.record import RunRecord, share_recognised
 from benchmarks.nano.report.contents import Contents
 from benchmarks.nano.report.page_knowledge import render_study
 from benchmarks.nano.report.page_rules import rules_section
-from benchmarks.nano.report.rows import Row, common_seeds
+from benchmarks.nano.report.rows import RowNumbers, common_seeds
 from benchmarks.nano.report.words import details, percent, table
 from benchmarks.nano.validating import ValidationRecord
 from eeca_ref.nano.parts import LANGUAGE_MODEL
@@ -38,7 +38,7 @@ def pictures_of(contents: Contents, figure: str) -> str:
     )
 
 
-def sizes_line(points: Sequence[Row]) -> str:
+def sizes_line(points: Sequence[RowNumbers]) -> str:
     """What stands for the paper's sizes, and what points are. points: of Figure 5."""
     sizes = [name.rpartition("_")[2] for name in _named("fig5_brs_")]
     config = [compose(f"nano/fig5_brs_{k}")["data"]["source"]["config"] for k in sizes]
@@ -50,7 +50,7 @@ def sizes_line(points: Sequence[Row]) -> str:
     )
 
 
-def seeds_line(points: Sequence[Row]) -> str:
+def seeds_line(points: Sequence[RowNumbers]) -> str:
     """What points and whiskers of a figure are over."""
     seeds = sorted(common_seeds(points))
     words = ", ".join(map(str, seeds))
@@ -58,7 +58,7 @@ def seeds_line(points: Sequence[Row]) -> str:
     return f"{means}; whiskers are 95 % over seeds alone."
 
 
-def tokens_line(points: Sequence[Row]) -> str:
+def tokens_line(points: Sequence[RowNumbers]) -> str:
     """What was varied, and what stands for the paper's numbers of tokens. points: of Figure 7."""
     tokens = [name.rpartition("_")[2] for name in _named("fig7_hr_tokens_")]
     queries = [

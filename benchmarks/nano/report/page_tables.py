@@ -7,7 +7,7 @@ from collections.abc import Callable
 from benchmarks.nano.report.claims import Part, minus
 from benchmarks.nano.report.contrast import contrast
 from benchmarks.nano.report.paper import paper_row, paper_tables
-from benchmarks.nano.report.rows import KNOWLEDGE, Gain, Row
+from benchmarks.nano.report.rows import KNOWLEDGE, Gain, RowNumbers
 from benchmarks.nano.report.runs import Runs
 from benchmarks.nano.report.words import (
     NOT_RUN,
@@ -27,7 +27,7 @@ METHOD_WORDS = {"Data": "+ data", "HR": "+ HR branch", "L_e": "+ L_e", "L_h": "+
 Number = Callable[[Gain], str]
 
 
-def table_1(rows: list[Row]) -> str:
+def table_1(rows: list[RowNumbers]) -> str:
     """Gain by selection and size."""
     printed = {(row["selection"], row["size"]): row for row in paper_tables().printed[1]}
     random = {row.paper["size"]: row for row in rows if row.paper["selection"] == "BRS"}
@@ -52,7 +52,7 @@ def table_1(rows: list[Row]) -> str:
     return table(header, body)
 
 
-def on_unknown(runs: Runs, rows: list[Row]) -> str:
+def on_unknown(runs: Runs, rows: list[RowNumbers]) -> str:
     """A paragraph: what the larger subsets give on landmarks that the encoder was not taught."""
     larger = [row for row in rows if row.is_baseline or row.paper.get("size") == "50k"]
     found = {name_of(row): each for row in larger if (each := row.by_knowledge.get("unknown"))}
@@ -68,7 +68,7 @@ def on_unknown(runs: Runs, rows: list[Row]) -> str:
     )
 
 
-def table_2(rows: list[Row]) -> str:
+def table_2(rows: list[RowNumbers]) -> str:
     """Entity prompts."""
     body = []
     for row in rows:
@@ -95,7 +95,7 @@ def table_2(rows: list[Row]) -> str:
     return table(header, body)
 
 
-def table_3(runs: Runs, rows: list[Row]) -> str:
+def table_3(runs: Runs, rows: list[RowNumbers]) -> str:
     """The ablation, each row's step from the one above."""
     printed = {row["method"]: row for row in paper_tables().printed[3]}
     body = []
@@ -126,7 +126,7 @@ def table_3(runs: Runs, rows: list[Row]) -> str:
     return table(header, body)
 
 
-def table_4(rows: list[Row]) -> str:
+def table_4(rows: list[RowNumbers]) -> str:
     """The same on 25k of three selections, subset by subset."""
     printed = {(row["subset"], row["method"]): row for row in paper_tables().printed[4]}
     body = []
@@ -151,7 +151,7 @@ def table_4(rows: list[Row]) -> str:
     return table(header, body)
 
 
-def levels(rows: list[Row]) -> str:
+def levels(rows: list[RowNumbers]) -> str:
     """All levels of a table's rows, the paper's beside ours."""
     body = []
     for row in rows:
@@ -168,13 +168,13 @@ def levels(rows: list[Row]) -> str:
     return details("Levels, % of the scored: paper / here", table(header, body))
 
 
-def exactness(rows: list[Row]) -> str:
+def exactness(rows: list[RowNumbers]) -> str:
     """What is recognised, and what of it with the right kind."""
     body = [[name_of(row), mean_of(row.accuracy), mean_of(row.exact)] for row in rows]
     return table(["row", "recognised, %", "with the right kind, %"], body)
 
 
-def by_knowledge(rows: list[Row], counts: dict[str, int]) -> str:
+def by_knowledge(rows: list[RowNumbers], counts: dict[str, int]) -> str:
     """Accuracy and gain over landmarks known and unknown to the encoder."""
     words = {"known": "VE-Known", "rare": "rarely taught", "unknown": "VE-Unknown"}
     header = ["row"]
@@ -192,7 +192,7 @@ def by_knowledge(rows: list[Row], counts: dict[str, int]) -> str:
     return table(header, body)
 
 
-def name_of(row: Row) -> str:
+def name_of(row: RowNumbers) -> str:
     """A row in words: "Table 3: + L_e"."""
     if row.is_baseline:
         return "Baseline"
@@ -204,24 +204,24 @@ def name_of(row: Row) -> str:
     return " ".join(reversed(keys))
 
 
-def here(row: Row) -> str:
+def here(row: RowNumbers) -> str:
     """The row's data in miniature."""
     return row.subset.upper() if row.subset else ""
 
 
-def gained(row: Row, words: Number) -> str:
+def gained(row: RowNumbers, words: Number) -> str:
     """Something of the gain; "not run", or empty for a baseline."""
     if row.is_baseline:
         return ""
     return NOT_RUN if row.gain is None else words(row.gain)
 
 
-def tested(row: Row) -> list[str]:
+def tested(row: RowNumbers) -> list[str]:
     """The adjusted p-value and the number of seeds."""
     return [gained(row, lambda gain: p_value(gain.p_holm)), seeds_of(row.seeds)]
 
 
-def _relative(row: Row, random: Row) -> str:
+def _relative(row: RowNumbers, random: RowNumbers) -> str:
     def words(gain: Gain) -> str:
         other = random.gain
         if row is random or other is None or gain.relative is None or other.relative is None:
@@ -236,7 +236,7 @@ def _ratio(gain: Gain) -> str:
     return "baseline is 0" if gain.relative is None else change(gain.relative.effect, 0)
 
 
-def _two_levels(row: Row) -> str:
+def _two_levels(row: RowNumbers) -> str:
     if not row.shares:
         return NOT_RUN
     return f"{percent(row.shares['strongly_known'])} + {percent(row.shares['known'])}"

@@ -36,7 +36,7 @@ class Gain(Record):
     p_holm: float
 
 
-class Row(Record):
+class RowNumbers(Record):
     """One row of a table. Everything is None or empty where it was not run.
 
     Attributes:
@@ -66,25 +66,25 @@ class Row(Record):
         return self.experiment == BASELINE or self.experiment in BASELINES
 
 
-def table_rows(runs: Runs, number: int) -> list[Row]:
+def table_rows(runs: Runs, number: int) -> list[RowNumbers]:
     """The rows of one of the paper's tables, in its order."""
     chosen = [each for each in experiments() if (each.paper or {}).get("table") == number]
     return adjusted([row_of(runs, each) for each in chosen])
 
 
-def figure_rows(runs: Runs, number: int) -> list[Row]:
+def figure_rows(runs: Runs, number: int) -> list[RowNumbers]:
     """The points of one of the paper's figures."""
     chosen = [each for each in experiments() if (each.paper or {}).get("figure") == number]
     return adjusted([row_of(runs, each) for each in chosen])
 
 
-def common_seeds(rows: Sequence[Row]) -> set[int]:
+def common_seeds(rows: Sequence[RowNumbers]) -> set[int]:
     """Seeds that all rows have, of those that were run: what points of a figure are compared on."""
     run = [set(row.seeds) for row in rows if row.seeds]
     return set.intersection(*run) if run else set()
 
 
-def named_rows(runs: Runs, names: Sequence[str], encoder: Half) -> list[Row]:
+def named_rows(runs: Runs, names: Sequence[str], encoder: Half) -> list[RowNumbers]:
     """Rows by the names of their experiments, with one encoder; "baseline" is a name, too."""
     by_name = {each.name: each for each in experiments()}
     baseline = Experiment(name=BASELINE, stage="stage2_instruct", paper={}, subset=None)
@@ -92,13 +92,13 @@ def named_rows(runs: Runs, names: Sequence[str], encoder: Half) -> list[Row]:
     return adjusted([row_of(runs, by_name[name], encoder) for name in names])
 
 
-def row_of(runs: Runs, experiment: Experiment, encoder: Half = "west") -> Row:
+def row_of(runs: Runs, experiment: Experiment, encoder: Half = "west") -> RowNumbers:
     """All numbers of one experiment; p-values are not yet adjusted."""
     found = runs.of(experiment.name, encoder)
     seeds, records = list(found), list(found.values())
     trained = experiment.name != BASELINE and experiment.name not in BASELINES
     name = experiment.name
-    return Row(
+    return RowNumbers(
         experiment=name,
         subset=_subset(experiment, records),
         paper=experiment.paper or {},
@@ -118,7 +118,7 @@ def row_of(runs: Runs, experiment: Experiment, encoder: Half = "west") -> Row:
     )
 
 
-def adjusted(rows: list[Row]) -> list[Row]:
+def adjusted(rows: list[RowNumbers]) -> list[RowNumbers]:
     """The rows with Holm's adjustment over those that have a test."""
     at = [k for k, row in enumerate(rows) if row.gain is not None]
     gains = [gain for row in rows if (gain := row.gain) is not None]

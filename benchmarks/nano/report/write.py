@@ -18,7 +18,7 @@ from benchmarks.nano.report.page_data import find_pictures
 from benchmarks.nano.report.page_knowledge import read_study
 from benchmarks.nano.report.page_swap import SWAP_ROWS
 from benchmarks.nano.report.remarks import REMARKS, read_remarks
-from benchmarks.nano.report.rows import Row, figure_rows, named_rows, table_rows
+from benchmarks.nano.report.rows import RowNumbers, figure_rows, named_rows, table_rows
 from benchmarks.nano.report.runs import Runs, read_runs
 from benchmarks.nano.report.verdicts import Conclusion, conclude
 from benchmarks.nano.validating import read_validation
@@ -67,13 +67,13 @@ def write_report(
 
 def _numbers(
     runs: Runs,
-    tables: dict[int, list[Row]],
-    points: dict[int, list[Row]],
+    tables: dict[int, list[RowNumbers]],
+    points: dict[int, list[RowNumbers]],
     conclusions: list[Conclusion],
 ) -> dict[str, Any]:
     """All that the page says, for programs. Shares, not percent."""
 
-    def dumped(rows: list[Row]) -> list[dict[str, Any]]:
+    def dumped(rows: list[RowNumbers]) -> list[dict[str, Any]]:
         return [row.model_dump(mode="json") for row in rows]
 
     found: dict[str, Any] = {
