@@ -55,7 +55,10 @@ def seeds_line(points: Sequence[RowNumbers]) -> str:
     seeds = sorted(common_seeds(points))
     words = ", ".join(map(str, seeds))
     means = f"Points are means of the seeds that all of them have ({words})" if seeds else "Means"
-    return f"{means}; whiskers are 95 % over seeds alone."
+    return (
+        f"{means}; whiskers are 95 % over seeds alone. A seed is high or low at most points alike: "
+        "the conclusions above compare within each."
+    )
 
 
 def tokens_line(points: Sequence[RowNumbers]) -> str:
