@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
+import pyarrow.parquet as pq
+
 from benchmarks.nano.asking import ANSWER_BATCH, decoding
 from benchmarks.nano.machine import versions
 from benchmarks.nano.place import STAGES, Place, hash_of
@@ -73,11 +75,15 @@ def _dataset(place: Place) -> dict[str, str]:
 
 
 def _rule_subset(place: Place, row: Row) -> str:
-    """The hash of the subset that another rule chose. RuntimeError: it was not written yet."""
+    """Which records another rule chose, in order, as a hash: what they say is `_dataset`'s.
+
+    RuntimeError: they were not written yet.
+    """
     path = place.rules / f"{subset_of(row)}.parquet"
     if not path.is_file():
         raise RuntimeError(f"there is no {path}: python -m benchmarks.nano run --table rules")
-    return sha256_file(path)
+    ids = pq.read_table(path, columns=["landmark_id"])["landmark_id"].to_pylist()
+    return hash_of(ids)
 
 
 def _versions() -> dict[str, str]:

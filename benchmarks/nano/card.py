@@ -57,7 +57,7 @@ def _goals(training: dict[str, Any], measured: dict[str, Any]) -> str:
         ],
         ["minutes to train on 2 cores", "40", str(training["minutes"])],
     ]
-    return table(["goal", "wanted", "reached"], rows)
+    return table(["goal", "wanted", "reached"], rows, text=["wanted", "reached"])
 
 
 def render_card(training: dict[str, Any], measured: dict[str, Any]) -> str:
@@ -109,6 +109,7 @@ def render_card(training: dict[str, Any], measured: dict[str, Any]) -> str:
             ]
             for k, v in measured["probes"].items()
         ],
+        text=["role"],
     )
     settings = ", ".join(f"{k} {v}" for k, v in training["settings"].items())
     versions = ", ".join(f"{k} {v}" for k, v in training["versions"].items())

@@ -27,7 +27,7 @@ SWAPPED: Final = ("table1_hds_50k", "table1_brs_50k", "table1_lcs_50k")
 """What is trained with the second encoder, too: HDS and LCS must change places."""
 RULE: Final = "entropy"
 """The rule of selection that is trained on beside the paper's: of those that `knowledge` compares,
-the one whose small subsets are purest."""
+the one whose small subsets are purest in landmarks that were taught often."""
 PAPER_SIZES: Final = ("25k", "50k", "75k", "100k", "125k")
 """Of subsets, in Figure 5."""
 

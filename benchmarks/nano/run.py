@@ -25,7 +25,7 @@ from benchmarks.nano.keeping import Key, baseline_of, keep, keep_questions, key_
 from benchmarks.nano.machine import settle
 from benchmarks.nano.making import make_row
 from benchmarks.nano.place import STAGES, Place
-from benchmarks.nano.plan import BASELINE, HEADLINE, SEEDS, Row, rows, swapped
+from benchmarks.nano.plan import BASELINE, HEADLINE, RULE, SEEDS, Row, rows, swapped
 from benchmarks.nano.record import RESULTS, RunRecord, read_records
 from benchmarks.nano.rule_subsets import write_rule_subsets
 from eeca_ref.training.origins import fingerprint
@@ -100,9 +100,9 @@ def run_jobs(
     for place in places.values():
         encoder = encoder_of(place, results, note=_say)
         make_data(place, encoder=encoder, workers=workers, note=_say)
-        for rule in {job.row.rule for job in every if job.row.rule and job.half == place.half}:
-            _say(f"subsets by {rule}: {place.rules}")
-            write_rule_subsets(place, rule)
+        if any(job.row.rule == RULE and job.half == place.half for job in every):
+            _say(f"subsets by {RULE}: {place.rules}")
+            write_rule_subsets(place, RULE)
     mine = {job.key for job in every}
     questions = keep_questions(questions_of(list(places.values())), results, mine)
     bindings = {

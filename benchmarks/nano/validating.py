@@ -22,6 +22,7 @@ from benchmarks.nano.making import data_of, manifest_of, train_one
 from benchmarks.nano.place import STAGES, Place, hash_of
 from benchmarks.nano.plan import Row
 from benchmarks.nano.record import RESULTS, Machine, Questions
+from benchmarks.nano.rule_subsets import write_rule_subsets
 from mgld.files import write_text_atomically
 from mgld.schema import Record
 from mgld.world.lexicon import Half
@@ -75,6 +76,8 @@ def validate(
     sets: "KEY=VALUE", as `eeca train --set` takes them. RuntimeError: the seed's baseline is not
     there.
     """
+    if row.rule is not None:
+        write_rule_subsets(place, row.rule)
     bindings = row_bindings(place, row, seed, questions_of([place]).sha256[place.half])
     baseline = place.require(seed, STAGES[-1], bindings.baseline)
     sets = sorted(sets)

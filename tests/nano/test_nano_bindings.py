@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.nano import bindings, plan
@@ -72,11 +74,16 @@ def test_another_rules_subset_changes_its_own_rows_alone(place: Place) -> None:
     with pytest.raises(RuntimeError, match=r"no .*entropy300.parquet: .* --table rules"):
         row_bindings(place, row, 0, "q")
     place.rules.mkdir()
-    (place.rules / "entropy300.parquet").write_text("some records")
-    mine = row_bindings(place, row, 0, "q")
+
+    def with_records(ids: list[int], **written: Any) -> RowBindings:
+        path = place.rules / "entropy300.parquet"
+        pq.write_table(pa.table({"landmark_id": ids}), path, **written)
+        return row_bindings(place, row, 0, "q")
+
+    mine = with_records([3, 1])
     assert _changed(before, mine) == {"trained", "row"}
-    (place.rules / "entropy300.parquet").write_text("others")
-    assert _changed(mine, row_bindings(place, row, 0, "q")) == {"trained", "row"}
+    assert with_records([3, 1], compression="none") == mine
+    assert _changed(mine, with_records([1, 3])) == {"trained", "row"}
     assert _bindings(place) == before
 
 

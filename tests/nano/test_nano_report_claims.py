@@ -10,6 +10,7 @@ from made_up_runs import LANDMARKS, every_row, levels, record, write_all, write_
 
 from benchmarks.nano.record import write_record
 from benchmarks.nano.report.claims import CLAIMS, HALVES, minus
+from benchmarks.nano.report.page_conclusions import remarks_list
 from benchmarks.nano.report.paper import paper_effect, paper_row
 from benchmarks.nano.report.runs import BASELINES, read_runs
 from benchmarks.nano.report.verdicts import Conclusion, conclude, verdict_of
@@ -171,6 +172,8 @@ def test_swap_control(tmp_path: Path) -> None:
     found = concluded(tmp_path)
     for id in ("swap_order", "swap_exchange", "swap_own_half"):
         assert found[id].verdict == "reproduced"
+    # It is no claim of the paper, in what a person says of it, either.
+    assert "(holds): why" in remarks_list([found["swap_order"]], {"swap_order": "why"})
     assert _effects(found["swap_exchange"]) == pytest.approx([0.6, 0.2, 0.2, 0.6])
     assert _effects(found["swap_own_half"]) == pytest.approx([0.2, 0.2])  # 40 points less 20
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from made_up_runs import every_row, write_all
 
 from benchmarks.nano.plan import rule_row
+from benchmarks.nano.report.best_rule import budgets
 from benchmarks.nano.report.page_rules import rules_section
 from benchmarks.nano.report.runs import read_runs
 
@@ -18,6 +19,10 @@ def _cells(text: str, start: str) -> list[str]:
     return [cell.strip() for cell in found.strip("|").split("|")][1:]
 
 
+def _section(folder: Path) -> str:
+    return rules_section(budgets(read_runs(folder)))
+
+
 def test_the_best_is_bold_and_the_near_are_named(tmp_path: Path) -> None:
     rows = every_row(0.2) | {
         "table1_hds_25k": 0.3, ENTROPY["25k"]: 0.35,
@@ -25,7 +30,7 @@ def test_the_best_is_bold_and_the_near_are_named(tmp_path: Path) -> None:
         "fig5_hds_75k": 0.3, ENTROPY["75k"]: 0.301,
     }  # fmt: skip
     write_all(tmp_path, rows, seeds=range(3), luck=0.1)
-    text = rules_section(read_runs(tmp_path))
+    text = _section(tmp_path)
     entropy, hds = _cells(text, "lowest entropy"), _cells(text, "HDS")
     assert entropy[0].startswith("**35.0") and hds[1].startswith("**40.0")
     assert not hds[0].startswith("**") and entropy[3:] == ["-", "-"]
@@ -35,17 +40,28 @@ def test_the_best_is_bold_and_the_near_are_named(tmp_path: Path) -> None:
     assert near[:3] == ["25k: none", "50k: none", "75k: HDS"]
 
 
-def test_seeds_that_one_rule_alone_has_do_not_make_it_best(tmp_path: Path) -> None:
+def test_all_of_a_budget_are_of_the_same_seeds(tmp_path: Path) -> None:
     rows = {"table1_hds_25k": 0.3, ENTROPY["25k"]: 0.35}
-    write_all(tmp_path, rows, seeds=range(2))
-    write_all(tmp_path, {"table1_hds_25k": 0.9}, seeds=range(2, 4))
-    hds, entropy = (
-        _cells(rules_section(read_runs(tmp_path)), start)[0] for start in ("HDS", "lowest entropy")
-    )
-    assert hds.startswith("60.0") and entropy.startswith("**35.0")
+    write_all(tmp_path, rows, seeds=range(3))
+    write_all(tmp_path, {"table1_hds_25k": 0.9}, seeds=range(3, 5))
+    text = _section(tmp_path)
+    assert _cells(text, "HDS")[0].startswith("30.0")
+    assert _cells(text, "lowest entropy")[0].startswith("**35.0")
+    assert _cells(text, "lowest entropy - HDS, points")[0].startswith("+5.0")
+    assert _cells(text, "seeds")[:2] == ["3", "0"]
+
+
+def test_too_little_for_a_best_one(tmp_path: Path) -> None:
+    few, one = tmp_path / "few", tmp_path / "one"
+    write_all(few, {"table1_hds_25k": 0.3, ENTROPY["25k"]: 0.35}, seeds=range(2))
+    write_all(one, {"table1_hds_25k": 0.3}, seeds=range(3))
+    for folder in (few, one):
+        text = _section(folder)
+        assert _cells(text, "HDS")[0].startswith("30.0")
+        assert "to name a best one" in text and "Not told apart" not in text
 
 
 def test_nothing_was_trained(tmp_path: Path) -> None:
     write_all(tmp_path, {}, seeds=range(1))
-    text = rules_section(read_runs(tmp_path))
-    assert "**-" not in text and text.endswith("Not run.")
+    text = _section(tmp_path)
+    assert _cells(text, "HDS") == ["-"] * 5 and text.endswith("to name a best one.")

@@ -88,7 +88,10 @@ def test_rows_are_made_recorded_resumed_and_the_same_again(tmp_path: Path) -> No
     assert records["table1_hds_25k"].manifest["data"]["rows"] == 300
     other = records["rules_entropy_25k"]
     assert other.subset == "entropy300" and other.manifest["data"]["rows"] == 300
-    assert other.binding != records["table1_hds_25k"].binding
+    source = other.manifest["recipe"]["data"]["source"]
+    assert (source["source"], source["config"]) == ("out/nano/rules", "entropy300")
+    trained_on = {row: record.manifest["data"]["source"] for row, record in records.items()}
+    assert len(set(trained_on.values())) == 3
     start = records["table1_hds_25k"].manifest["models"]["start"]["fingerprint"]
     assert start is not None
 

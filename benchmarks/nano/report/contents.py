@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.nano.report.best_rule import Budget
 from benchmarks.nano.report.dispersion import Measured
 from benchmarks.nano.report.rows import RowNumbers
 from benchmarks.nano.report.runs import Runs
@@ -26,9 +27,10 @@ class Contents:
     """All that the page is made from.
 
     tables, points: rows of the paper's tables and points of its figures, by number. pictures: by
-    figure ("1", "5", "7", "curve", "knowledge"), and those of the build ("data").
-    measured: Figure 3's claims. study: of the encoder's knowledge, None: not made. validation: what
-    settings gave on the validation set. second_encoder: the swap control's, None: not made.
+    figure ("1", "5", "7", "curve", "knowledge"), and those of the build ("data"). rules: what rules
+    of selection teach, by budget. measured: Figure 3's claims. study: of the encoder's knowledge,
+    None: not made. validation: what settings gave on the validation set. second_encoder: the swap
+    control's, None: not made.
     """
 
     runs: Runs
@@ -37,6 +39,7 @@ class Contents:
     conclusions: list[Conclusion]
     remarks: dict[str, str]
     pictures: dict[str, list[Picture]]
+    rules: list[Budget]
     measured: list[Measured]
     study: dict[str, Any] | None
     validation: list[ValidationRecord]

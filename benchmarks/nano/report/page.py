@@ -209,5 +209,6 @@ def _method(contents: Contents) -> str:
   says that these models differ, the interval whether others would: where they disagree, the
   interval counts.
 - **Relative gain**: as in the paper's Table 1, mean accuracy over mean baseline less 1.
-- Every number is in conclusions.json; every row is a file in [results](results) with the levels of
-  each landmark and the manifest of its training."""
+- The numbers of claims, tables, figures and rules are in conclusions.json, those of scores in
+  [knowledge.json](results/knowledge.json); every row is a file in [results](results) with the
+  levels of each landmark and the manifest of its training."""

@@ -98,7 +98,8 @@ def rules() -> str:
 def remarks_list(conclusions: list[Conclusion], remarks: dict[str, str]) -> str:
     """What a person wrote, by claim."""
     lines = [
-        f"- **{each.says[0].upper()}{each.says[1:]}** ({each.verdict}): {remarks[each.id]}"
+        f"- **{each.says[0].upper()}{each.says[1:]}** ({_word(each, each.verdict)}): "
+        + remarks[each.id]
         for each in conclusions
         if each.id in remarks
     ]

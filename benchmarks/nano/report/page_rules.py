@@ -1,92 +1,46 @@
-"""Which rule of selection teaches best at each budget: models trained on what each chose."""
+"""Which rule of selection teaches best, as Markdown."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
 
-import numpy as np
-
-from benchmarks.nano.knowledge import RULES
-from benchmarks.nano.plan import PAPER_SIZES, RULE, rule_row
-from benchmarks.nano.report.claims import Part, minus
-from benchmarks.nano.report.contrast import contrast
-from benchmarks.nano.report.effects import Estimate
+from benchmarks.nano.plan import RULE
+from benchmarks.nano.report.best_rule import TRAINED, Budget
 from benchmarks.nano.report.page_knowledge import RULE_WORDS
-from benchmarks.nano.report.rows import accuracy_over
-from benchmarks.nano.report.runs import Runs
 from benchmarks.nano.report.words import effect_of, mean_of, table
 
-TRAINED: Final = tuple(rule for rule in RULES if rule in ("hds", "hss", "brs", "lcs", RULE))
-"""Rules that models were trained on, at some budget."""
 
-
-def rules_section(runs: Runs) -> str:
+def rules_section(budgets: Sequence[Budget]) -> str:
     """Accuracy by rule and budget, and which is best."""
-    body, best = [], {size: _best(runs, size) for size in PAPER_SIZES}
+    body = []
     for rule in TRAINED:
         cells = []
-        for size in PAPER_SIZES:
-            name = _row(runs, rule, size)
-            words = "-" if name is None else mean_of(_accuracy(runs, name))
-            cells.append(f"**{words}**" if best[size] == rule else words)
+        for budget in budgets:
+            words = mean_of(budget.accuracy[rule]) if rule in budget.accuracy else "-"
+            cells.append(f"**{words}**" if budget.best == rule else words)
         body.append([RULE_WORDS[rule], *cells])
-    own = [effect_of(_less(runs, RULE, "hds", size)) for size in PAPER_SIZES]
+    own = [effect_of(budget.own_over_hds) for budget in budgets]
     body.append([f"{RULE_WORDS[RULE]} - HDS, points", *own])
+    body.append(["seeds", *(str(len(budget.seeds)) for budget in budgets)])
     return (
         "**Which rule teaches best?** Accuracy of models trained alike on as many records by each "
-        "rule, % (-: not trained; by margin and max-softmax none was, whose subsets are nearly "
-        f"those of HDS and of {RULE_WORDS[RULE]}):\n\n"
-        f"{table(['trained on', *PAPER_SIZES], body)}\n\n"
-        "Bold: the best, on the seeds that all of its column have. " + _not_told_apart(runs, best)
+        "rule, %, over the seeds that all of a column have (-: not trained; by margin, of which "
+        "HDS is the beginning, by max-softmax and from the end of LCS's order none was):\n\n"
+        f"{table(['trained on', *(budget.size for budget in budgets)], body)}\n\n"
+        + _not_told_apart(budgets)
     )
 
 
-def _row(runs: Runs, rule: str, size: str) -> str | None:
-    """The row that trained on a rule's subset; None: there is none."""
-    for name in (f"table1_{rule}_{size}", f"fig5_{rule}_{size}", rule_row(size).name):
-        if rule in name and runs.of(name):
-            return name
-    return None
-
-
-def _accuracy(runs: Runs, name: str) -> Estimate | None:
-    return accuracy_over(runs, list(runs.of(name).values()), "all")
-
-
-def _best(runs: Runs, size: str) -> str | None:
-    """The rule of the highest mean over the seeds that all have; None: no seed has all."""
-    found = {rule: runs.of(name) for rule in TRAINED if (name := _row(runs, rule, size))}
-    common = set.intersection(*map(set, found.values())) if found else set()
-    if not common:
-        return None
-    means = {
-        rule: float(np.mean([records[seed].accuracy for seed in common]))
-        for rule, records in found.items()
-    }
-    return max(means, key=lambda rule: means[rule])
-
-
-def _less(runs: Runs, first: str, second: str, size: str) -> Estimate | None:
-    """What `first` teaches more than `second`, over the seeds that both have."""
-    one, other = _row(runs, first, size), _row(runs, second, size)
-    if one is None or other is None:
-        return None
-    found = contrast(runs, Part("", minus(one, other)))
-    return None if found is None else found.estimate
-
-
-def _not_told_apart(runs: Runs, best: dict[str, str | None]) -> str:
+def _not_told_apart(budgets: Sequence[Budget]) -> str:
     """At each budget, the rules whose difference from the best may be none."""
     words = []
-    for size, rule in best.items():
-        if rule is None:
-            continue
-        less = {o: _less(runs, rule, o, size) for o in TRAINED if o != rule}
-        near = [RULE_WORDS[o] for o, found in less.items() if found is not None and found.low <= 0]
-        words.append(f"{size}: {', '.join(near) or 'none'}")
+    for budget in budgets:
+        if budget.best is not None:
+            near = [RULE_WORDS[rule] for rule, over in budget.over.items() if over.low <= 0]
+            words.append(f"{budget.size}: {', '.join(near) or 'none'}")
     if not words:
-        return "Not run."
+        return "Too little was run to name a best one."
     return (
-        "Not told apart from it (the 95 % interval of the difference, over the seeds that both "
-        f"have, includes 0): {'; '.join(words)}."
+        "Bold: the best. Not told apart from it (the 95 % interval of the difference includes 0): "
+        f"{'; '.join(words)}."
     )

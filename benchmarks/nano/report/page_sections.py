@@ -55,10 +55,7 @@ def seeds_line(points: Sequence[RowNumbers]) -> str:
     seeds = sorted(common_seeds(points))
     words = ", ".join(map(str, seeds))
     means = f"Points are means of the seeds that all of them have ({words})" if seeds else "Means"
-    return (
-        f"{means}; whiskers are 95 % over seeds alone. A seed is high or low at most points alike: "
-        "the conclusions above compare within each."
-    )
+    return f"{means}; whiskers are 95 % over seeds alone."
 
 
 def tokens_line(points: Sequence[RowNumbers]) -> str:
@@ -82,8 +79,8 @@ def weights_line() -> str:
     own, paper = (_eeca(preset) for preset in ("nano", "paper"))
     return (
         f"Here mu_e is {own['mu_e']:.3f} and mu_h {own['mu_h']:.3f}, 1/{_times():.0f} of the "
-        f"paper's {paper['mu_e']} and {paper['mu_h']}, which drown L_g in a model this small: see "
-        "Settings."
+        f"paper's {paper['mu_e']} and {paper['mu_h']}, with which it recognises half as much in a "
+        "model this small: see Settings."
     )
 
 
@@ -124,7 +121,7 @@ def study_section(contents: Contents) -> str:
     if contents.study is None:
         return "Not run: `python -m benchmarks.nano.knowledge BUILD` measures it."
     study = render_study(contents.study, pictures_of(contents, "knowledge"))
-    return f"{study}\n\n{rules_section(contents.runs)}"
+    return f"{study}\n\n{rules_section(contents.rules)}"
 
 
 TOLD: Final = {

@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.nano.drawing import require_build
 from benchmarks.nano.encoders import read_second_encoder
 from benchmarks.nano.record import RESULTS, rounded
+from benchmarks.nano.report.best_rule import budgets
 from benchmarks.nano.report.claims import MARGIN, RULES
 from benchmarks.nano.report.contents import Contents, Picture
 from benchmarks.nano.report.dispersion import read_dispersion
@@ -53,12 +54,14 @@ def write_report(
     measured = read_dispersion(figures)
     texts = read_remarks(remarks)
     tried = read_validation(results, runs.questions)
+    rules = budgets(runs)
     contents = Contents(
-        runs, tables, points, conclusions, texts, pictures, measured, study, tried,
+        runs, tables, points, conclusions, texts, pictures, rules, measured, study, tried,
         read_second_encoder(results),
     )  # fmt: skip
     write_text_atomically(out, render(contents))
     numbers = _numbers(runs, tables, points, conclusions)
+    numbers["rules"] = rounded([each.model_dump(mode="json") for each in rules])
     numbers["figure3"] = rounded([each.model_dump(mode="json") for each in measured])
     text = json.dumps(numbers, indent=1, ensure_ascii=False, allow_nan=False)
     write_text_atomically(out.parent / CONCLUSIONS, text + "\n")
@@ -71,7 +74,7 @@ def _numbers(
     points: dict[int, list[RowNumbers]],
     conclusions: list[Conclusion],
 ) -> dict[str, Any]:
-    """All that the page says, for programs. Shares, not percent."""
+    """What the page says of claims, tables, figures and the swap. Shares, not percent."""
 
     def dumped(rows: list[RowNumbers]) -> list[dict[str, Any]]:
         return [row.model_dump(mode="json") for row in rows]
