@@ -24,8 +24,8 @@ def rules_section(budgets: Sequence[Budget]) -> str:
     body.append(["seeds", *(str(len(budget.seeds)) for budget in budgets)])
     return (
         "**Which rule teaches best?** Accuracy of models trained alike on as many records by each "
-        "rule, %, over the seeds that all of a column have (-: not trained; by margin, of which "
-        "HDS is the beginning, by max-softmax and from the end of LCS's order none was):\n\n"
+        "rule, %, over the seeds that all of a column have (-: not trained; by margin, whose "
+        "order begins as HDS's does, by max-softmax and from the end of LCS's order none was):\n\n"
         f"{table(['trained on', *(budget.size for budget in budgets)], body)}\n\n"
         + _not_told_apart(budgets)
     )
