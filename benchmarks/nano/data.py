@@ -30,6 +30,7 @@ def make_data(place: Place, *, encoder: str, workers: int, note: Note) -> None:
 
     ValueError: another world lies in their place.
     """
+    from eeca_ref.cli._quiet import quiet_transformers
     from eeca_ref.nano import prepare
     from mgld.build import BuildConfig, build_dataset
     from mgld.world import write_world
@@ -44,6 +45,7 @@ def make_data(place: Place, *, encoder: str, workers: int, note: Note) -> None:
         source=str(place.world), encoder=encoder, test_size=TEST, sizes=list(SIZES), threads=1
     )
     build_dataset(config, place.build, workers=workers)
+    quiet_transformers()
     prepare(place.build, place.parts, note=note)
 
 
