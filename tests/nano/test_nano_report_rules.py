@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from made_up_runs import every_row, write_all
+from made_up_runs import write_all
 
 from benchmarks.nano.plan import rule_row
 from benchmarks.nano.report.best_rule import budgets
@@ -24,7 +24,7 @@ def _section(folder: Path) -> str:
 
 
 def test_the_best_is_bold_and_the_near_are_named(tmp_path: Path) -> None:
-    rows = every_row(0.2) | {
+    rows = {
         "table1_hds_25k": 0.3, ENTROPY["25k"]: 0.35,
         "table1_hds_50k": 0.4, ENTROPY["50k"]: 0.3,
         "fig5_hds_75k": 0.3, ENTROPY["75k"]: 0.301,
